@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -254,8 +255,8 @@ def _title(endpoint: Endpoint) -> str | None:
 
 def _start(root: Endpoint, own: Instrument | None) -> tuple[_Running, Measured]:
     scale = None if own is None or instrument_describes_result(root) else own
-    minimum = root.minimum if root.minimum is not None else (None if scale is None else scale.minimum)
-    maximum = root.maximum if root.maximum is not None else (None if scale is None else scale.maximum)
+    minimum = root.minimum if root.minimum is not None else _bound(None if scale is None else scale.minimum)
+    maximum = root.maximum if root.maximum is not None else _bound(None if scale is None else scale.maximum)
     if root.derive == "percent-repigmentation" and root.minimum is None:
         minimum = 0.0  # an area is never negative
     unit = root.unit or ("" if scale is None else (scale.unit or ""))
@@ -265,6 +266,10 @@ def _start(root: Endpoint, own: Instrument | None) -> tuple[_Running, Measured]:
     items = () if root.items is None else tuple(root.items)
     running = _Running(minimum, maximum, unit, higher_is_better, "continuous", None, scale)
     return running, Measured(root.columns, items, minimum, maximum, unit, grades)
+
+
+def _bound(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _derive(now: _Running, step: Endpoint, instrument: Instrument | None) -> _Running:
