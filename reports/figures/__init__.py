@@ -1,0 +1,24 @@
+"""Figures as values: each function takes a frame and returns a `ReportFigure` (SVG, PNG, caption, words).
+
+Nothing is computed here but what drawing needs: the frames hold the estimates.
+"""
+
+from reports.figures.course import paired_figure, profile_figure
+from reports.figures.diagnostics import residual_figure
+from reports.figures.flow import flow_figure
+from reports.figures.forest import naive_figure, verdict_figure
+from reports.figures.grades import grade_figure
+from reports.figures.style import ArmStyle, ReportFigure, arm_style
+
+__all__ = [
+    "ArmStyle",
+    "ReportFigure",
+    "arm_style",
+    "flow_figure",
+    "grade_figure",
+    "naive_figure",
+    "paired_figure",
+    "profile_figure",
+    "residual_figure",
+    "verdict_figure",
+]

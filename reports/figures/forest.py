@@ -1,0 +1,439 @@
+"""Differences and their intervals on one axis: the verdict, and the naive analysis beside the right one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from reports.figures.style import (
+    GRID,
+    INK,
+    MUTED,
+    WIDTH,
+    ArmStyle,
+    ReportFigure,
+    arm_style,
+    figure_of,
+    finished,
+    house_style,
+    new_figure,
+    place_axes,
+    text_width,
+    wrap,
+)
+from reports.format import Formatter, decimals_of, sentence_case
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INTERACTION_KINDS = ("interaction", "synergy", "bliss")
+
+_LABEL_WIDTH = 2.35
+"""Inches that a row's label may take before it breaks into lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of a forest plot; positions count downwards in row heights."""
+
+    label: str
+    estimate: float
+    low: float
+    high: float
+    text: str
+    position: float
+    color: str
+    marker: str
+    filled: bool
+    dashed: bool
+
+
+def verdict_figure(
+    rows: pd.DataFrame,
+    margin: float | None,
+    unit: str,
+    title: str,
+    *,
+    arms: Mapping[str, Collection[str]] | None = None,
+    level: float = 0.95,
+    formatter: Formatter | None = None,
+) -> ReportFigure:
+    """Differences of the combination from its parts, and the interaction, on one axis.
+
+    Parameters
+    ----------
+    rows
+        One row a comparison, oriented so that positive is benefit: ``contrast`` (its name), ``estimate``,
+        ``conf_low``, ``conf_high`` (in ``unit``; NaN where not estimable, infinite where one-sided),
+        ``kind``. A kind that contains "interaction", "synergy" or "bliss" is drawn in a block of its own
+        below the differences.
+    margin
+        Smallest important difference, or None.
+    unit
+        Unit of the differences (``percentage points``).
+    title
+        What is compared, for the figure's heading.
+    arms
+        Where given, each difference has the colour and marker of the combination that it is about.
+    level
+        Level of the intervals.
+    formatter
+        Writes the numbers; the house style by default.
+    """
+    formatter = formatter or Formatter()
+    styles = arm_style(arms) if arms is not None else {}
+    interacts = [any(word in str(kind).casefold() for word in _INTERACTION_KINDS) for kind in rows["kind"]]
+    ordered = pd.concat(
+        [rows[~np.array(interacts, bool)], rows[np.array(interacts, bool)]], ignore_index=True
+    )
+    differences = len(rows) - sum(interacts)
+    drawn = []
+    for index, record in enumerate(ordered.to_dict("records")):
+        interaction = index >= differences
+        style = _style_of(str(record["contrast"]), styles)
+        drawn.append(
+            _row(
+                record,
+                position=index + (0.9 if interaction and differences else 0.0),
+                style=ArmStyle(INK, "d", "solid") if interaction else style,
+                filled=not interaction,
+                formatter=formatter,
+            )
+        )
+    with house_style():
+        figure, axes = _forest(drawn, margin, unit, title, level, formatter)
+        _direction(axes, only_interaction=differences == 0)
+        if margin is not None and math.isfinite(margin) and differences:
+            _margin_band(axes, margin, differences, formatter)
+        if 0 < differences < len(rows):
+            _interaction_heading(axes, differences, axes.get_position().x0 * WIDTH - 0.1)
+        return finished(
+            figure,
+            "verdict",
+            _verdict_caption(margin, unit, level, formatter, any(interacts)),
+            _findings(drawn),
+        )
+
+
+def naive_figure(
+    rows: pd.DataFrame,
+    *,
+    unit: str = "",
+    level: float = 0.95,
+    formatter: Formatter | None = None,
+) -> ReportFigure:
+    """The same contrasts from the right analysis and from those that ignore the pairing.
+
+    Parameters
+    ----------
+    rows
+        ``method``, ``contrast``, ``estimate``, ``conf_low``, ``conf_high``. The first method in order of
+        appearance is the right one: it is drawn filled and solid, and the others' widths are given in its
+        own.
+    unit
+        Unit of the differences.
+    level
+        Level of the intervals.
+    formatter
+        Writes the numbers; the house style by default.
+    """
+    formatter = formatter or Formatter()
+    methods = list(dict.fromkeys(rows["method"]))
+    contrasts = list(dict.fromkeys(rows["contrast"]))
+    markers = ("D", "o", "s", "^", "v")
+    drawn: list[_Row] = []
+    headings: list[tuple[float, str]] = []
+    ratios: list[str] = []
+    position = 0.0
+    for contrast in contrasts:
+        block = rows[rows["contrast"] == contrast]
+        headings.append((position, str(contrast)))
+        position += 0.85
+        right = block[block["method"] == methods[0]]
+        reference = float((right["conf_high"] - right["conf_low"]).iloc[0]) if len(right) else math.nan
+        for record in block.to_dict("records"):
+            rank = methods.index(record["method"])
+            ratio = (
+                (float(record["conf_high"]) - float(record["conf_low"])) / reference
+                if reference > 0
+                else math.nan
+            )
+            extra = f"   × {formatter.number(ratio, 2)}" if rank and math.isfinite(ratio) else ""
+            if extra:
+                ratios.append(f"{contrast}, {record['method']}: {formatter.number(ratio, 2)}")
+            named = record | {"contrast": record["method"]}
+            row = _row(
+                named,
+                position,
+                ArmStyle(INK, markers[rank % len(markers)], "solid"),
+                rank == 0,
+                formatter,
+                rank > 0,
+            )
+            drawn.append(_with_text(row, row.text + extra))
+            position += 0.8
+        position += 0.35
+    with house_style():
+        figure, axes = _forest(drawn, None, unit, "", level, formatter, headings=headings)
+        _direction(axes, only_interaction=False)
+        caption = (
+            f"Point estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
+            f"Filled: {methods[0]}. Hollow, dashed: analyses that ignore which observations come from the same "
+            "patient; the factor is the width of their interval over the filled one's."
+        )
+        finding = "Widths of the intervals relative to " + f"{methods[0]}: " + "; ".join(ratios) + "."
+        return finished(figure, "naive", caption, finding if ratios else _findings(drawn))
+
+
+def _row(
+    record: Mapping[str, object],
+    position: float,
+    style: ArmStyle,
+    filled: bool,
+    formatter: Formatter,
+    dashed: bool = False,
+) -> _Row:
+    estimate, low, high = (float(str(record[key])) for key in ("estimate", "conf_low", "conf_high"))
+    decimals = _decimals(low, high)
+    estimable = math.isfinite(estimate)
+    text = formatter.number(estimate, decimals)
+    if estimable and not math.isnan(low + high):
+        text += f" ({formatter.interval(low, high, decimals)})"
+    return _Row(
+        label=str(record["contrast"]),
+        estimate=estimate,
+        low=low,
+        high=high,
+        text=text,
+        position=position,
+        color=style.color,
+        marker=style.marker,
+        filled=filled,
+        dashed=dashed,
+    )
+
+
+def _with_text(row: _Row, text: str) -> _Row:
+    return replace(row, text=text)
+
+
+def _decimals(low: float, high: float) -> int:
+    """Decimals that show a quarter of the interval's width, about its standard error, to one digit."""
+    width = high - low
+    return min(decimals_of(width / 4 if math.isfinite(width) else None, digits=1), 4)
+
+
+def _style_of(contrast: str, styles: Mapping[str, ArmStyle]) -> ArmStyle:
+    """The style of the arm that a difference is about: the longest label in its name (the combination's)."""
+    named = [label for label in styles if label in contrast]
+    return styles[max(named, key=len)] if named else ArmStyle(INK, "o", "solid")
+
+
+def _forest(
+    rows: list[_Row],
+    margin: float | None,
+    unit: str,
+    title: str,
+    level: float,
+    formatter: Formatter,
+    headings: list[tuple[float, str]] | None = None,
+) -> tuple[Figure, Axes]:
+    """Rows with their labels on the left, intervals in the middle, numbers on the right."""
+    last = max((row.position for row in rows), default=0.0)
+    row_height, below = 0.36, 0.72
+    above = 0.3 + (0.3 if title else 0.0) + (0.14 if margin is not None else 0.0)
+    height = above + below + (last + 1) * row_height
+    figure = new_figure(height)
+    indent = 0.15 if headings else 0.0
+    labels = [wrap(figure, row.label, _LABEL_WIDTH - indent) for row in rows]
+    lines = [line for label in labels for line in label.split("\n")]
+    left = 0.1 + indent + max((text_width(figure, line) for line in lines), default=0.0)
+    column = f"Estimate ({formatter.level(level)} CI)"
+    right = max([text_width(figure, row.text) for row in rows] + [text_width(figure, column, 8.5)])
+    axes = place_axes(figure, left + 0.2, below, WIDTH - right - 0.3, height - above)
+    axes.set_ylim(last + 0.5, -0.5)
+    axes.set_xlim(*_limits(rows, margin))
+    axes.spines["left"].set_visible(False)
+    axes.set_yticks([])
+    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    for row, label in zip(rows, labels, strict=True):
+        _interval(axes, row)
+        _beside(axes, row.position, label, indent - left - 0.1, linespacing=1.15)
+        alpha = 1 if math.isfinite(row.estimate) else MUTED
+        _beside(axes, row.position, row.text, 0.12, right=True, alpha=alpha)
+    for position, heading in headings or []:
+        _beside(axes, position, heading, -left - 0.1, weight="bold")
+    figure.text(1 - (right + 0.18) / WIDTH, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
+    if title:
+        figure.text(0.1 / WIDTH, 1 - 0.12 / height, title, va="top", weight="bold", fontsize=9.5)
+    axes.set_xlabel(sentence_case(f"difference ({unit})" if unit else "difference"), labelpad=17)
+    return figure, axes
+
+
+def _beside(axes: Axes, position: float, text: str, inches: float, right: bool = False, **style: Any) -> None:
+    """Write text at a row's height, so many inches from the axes' left (or right) edge."""
+    axes.annotate(
+        text,
+        (1 if right else 0, position),
+        xycoords=("axes fraction", "data"),
+        xytext=(inches * 72, 0),
+        textcoords="offset points",
+        va="center" if "\n" in text else "center_baseline",
+        annotation_clip=False,
+        **style,
+    )
+
+
+def _inches_wide(axes: Axes) -> float:
+    return float(axes.get_position().width * figure_of(axes).get_size_inches()[0])
+
+
+def _limits(rows: list[_Row], margin: float | None) -> tuple[float, float]:
+    values = [0.0] + [
+        value for row in rows for value in (row.estimate, row.low, row.high) if math.isfinite(value)
+    ]
+    if margin is not None and math.isfinite(margin):
+        values += [margin, -margin]
+    low, high = min(values), max(values)
+    pad = 0.06 * (high - low or 1.0)
+    return low - pad, high + pad
+
+
+def _interval(axes: Axes, row: _Row) -> None:
+    if not math.isfinite(row.estimate):
+        return
+    low_edge, high_edge = axes.get_xlim()
+    low, high = max(row.low, low_edge), min(row.high, high_edge)
+    if not math.isnan(low + high):
+        # A hollow marker stays empty: the line stops where the marker begins, since nothing opaque may hide
+        # it on a transparent background.
+        gap = 0.0 if row.filled else (high_edge - low_edge) * 4.6 / 72 / _inches_wide(axes)
+        for start, end in ((low, row.estimate - gap), (row.estimate + gap, high)):
+            if start < end:
+                axes.plot(
+                    [start, end],
+                    [row.position] * 2,
+                    color=row.color,
+                    linewidth=1.8,
+                    zorder=3,
+                    linestyle=(0, (3, 1.6)) if row.dashed else "solid",
+                    dash_capstyle="butt",
+                    solid_capstyle="butt",
+                )
+        # An interval without an end points out of the axes.
+        for end, marker in ((row.low, "<"), (row.high, ">")):
+            if math.isinf(end):
+                axes.plot(
+                    [low if marker == "<" else high],
+                    [row.position],
+                    marker,
+                    color=row.color,
+                    markersize=5,
+                    clip_on=False,
+                )
+    axes.plot(
+        [row.estimate],
+        [row.position],
+        marker=row.marker,
+        markersize=7.5,
+        zorder=4,
+        linestyle="none",
+        markeredgecolor=row.color,
+        markeredgewidth=1.6,
+        markerfacecolor=row.color if row.filled else "none",
+    )
+
+
+def _margin_band(axes: Axes, margin: float, differences: int, formatter: Formatter) -> None:
+    """Shade differences too small to matter, over their rows alone: the margin is not for interactions."""
+    ends = (-0.5, differences - 0.45)
+    axes.fill_betweenx(
+        ends, -abs(margin), abs(margin), facecolor=INK, alpha=GRID / 1.5, linewidth=0, zorder=0
+    )
+    axes.plot([abs(margin)] * 2, ends, color=INK, alpha=0.55, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    decimals = 0 if float(margin).is_integer() else 2
+    axes.annotate(
+        f"smallest important\ndifference: {formatter.number(abs(margin), decimals)}",
+        (abs(margin), 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=7.5,
+        alpha=MUTED,
+        linespacing=1.1,
+    )
+
+
+def _direction(axes: Axes, only_interaction: bool) -> None:
+    """Say under the axis which way benefit lies."""
+    low, high = axes.get_xlim()
+    zero = (0 - low) / (high - low)
+    words = (
+        ("← less than additive", "more than additive →")
+        if only_interaction
+        else ("← worse", "combination better →")
+    )
+    for text, side in zip(words, ("right", "left"), strict=True):
+        room = zero if side == "right" else 1 - zero
+        if room < 0.12:
+            continue
+        axes.annotate(
+            text,
+            (0, 0),
+            xycoords=("data", "axes fraction"),
+            xytext=(-5 if side == "right" else 5, -20),
+            textcoords="offset points",
+            ha=side,
+            va="top",
+            fontsize=8,
+            alpha=MUTED,
+        )
+
+
+def _interaction_heading(axes: Axes, differences: int, left: float) -> None:
+    """Set the interaction off from the differences: it shares their axis, not their question."""
+    axes.axhline(differences - 0.4, color=INK, alpha=0.3, linewidth=0.6)
+    _beside(axes, differences - 0.05, "Beyond what its parts add up to:", -left, fontsize=8, alpha=MUTED)
+
+
+def _verdict_caption(
+    margin: float | None, unit: str, level: float, formatter: Formatter, interaction: bool
+) -> str:
+    text = (
+        f"Point estimates with {formatter.level(level)} confidence intervals"
+        + (f", in {unit}" if unit else "")
+        + "; right of the zero line the combination is better."
+    )
+    if margin is not None and math.isfinite(margin):
+        text += " The shaded band holds differences smaller than the smallest important one."
+    if interaction:
+        text += (
+            " The hollow diamond is the additive interaction: how much more (right) or less (left) the combination "
+            "did than its parts would add up to."
+        )
+    return text
+
+
+def _findings(rows: list[_Row]) -> str:
+    """What the intervals show, row by row, in words."""
+    sentences = []
+    for row in rows:
+        if not math.isfinite(row.estimate):
+            sentences.append(f"{row.label}: not estimable.")
+            continue
+        if row.low > 0:
+            where = "the interval lies above zero"
+        elif row.high < 0:
+            where = "the interval lies below zero"
+        else:
+            where = "the interval includes zero"
+        sentences.append(f"{row.label}: {row.text}; {where}.")
+    return " ".join(sentences)

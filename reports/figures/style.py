@@ -1,0 +1,316 @@
+"""The house style of every figure: colours by what an arm is made of, one ink, and bytes that repeat.
+
+Colours follow Okabe and Ito (2008, https://jfly.uni-koeln.de/color/), which readers with the common forms of
+colour blindness can tell apart. A marker and a line style are the second channel, so that a grey print still
+works.
+
+Text, axes and grids are drawn in one ink. In the SVG that ink becomes ``currentColor``, so that an inlined
+figure takes the page's text colour and works in its dark scheme; the PNG keeps the ink on white.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import textwrap
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#1b1d21"
+"""The one colour of text, axes and grids; ``currentColor`` in the SVG. No arm may have it."""
+
+WIDTH = 7.2
+"""Width of a figure in inches: a text column of a journal, about 690 px on a page."""
+
+PNG_DPI = 200
+
+MUTED = 0.72
+"""Opacity of secondary text: 4.5 : 1 or better on white and on the page's dark background."""
+
+GRID = 0.12
+"""Opacity of grid lines and bands."""
+
+_Choice = TypeVar("_Choice")
+
+LineStyle = str | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ArmStyle:
+    """How an arm is drawn, everywhere: colour, marker, and line style (the second channel)."""
+
+    color: str
+    marker: str
+    linestyle: LineStyle
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFigure:
+    """A finished figure.
+
+    Attributes
+    ----------
+    name
+        Short name, the file's stem (``verdict``, ``profile``).
+    caption
+        What is drawn and how to read it, for print under the figure.
+    alt_text
+        What the figure shows: the finding, for a reader who cannot see it.
+    svg
+        An ``<svg>`` element without prolog: a file of its own, and safe to inline beside others (its ids and
+        its style sheet are its own). Transparent, text and axes in ``currentColor``.
+    png
+        The same on white at 200 dots per inch.
+    """
+
+    name: str
+    caption: str
+    alt_text: str
+    svg: str
+    png: bytes
+
+    def write(self, directory: Path) -> tuple[Path, Path]:
+        """Write ``<name>.svg`` and ``<name>.png`` into an existing directory.
+
+        Returns
+        -------
+        tuple of Path
+            The SVG's and the PNG's path.
+        """
+        svg, png = directory / f"{self.name}.svg", directory / f"{self.name}.png"
+        svg.write_text(self.svg, encoding="utf-8", newline="\n")
+        png.write_bytes(self.png)
+        return svg, png
+
+
+_LASER, _PRP, _NBUVB = "laser", "prp", "nbuvb"
+
+_FIXED: dict[frozenset[str], ArmStyle] = {
+    frozenset(): ArmStyle("#7F7F7F", "o", (0.0, (1.2, 1.6))),
+    frozenset({_LASER}): ArmStyle("#D55E00", "^", (0.0, (6.0, 2.0))),
+    frozenset({_PRP}): ArmStyle("#0072B2", "s", (0.0, (6.0, 1.6, 1.2, 1.6))),
+    frozenset({_LASER, _PRP}): ArmStyle("#009E73", "D", "solid"),
+    frozenset({_NBUVB}): ArmStyle("#CC79A7", "v", (0.0, (3.0, 1.4))),
+    frozenset({_LASER, _NBUVB}): ArmStyle("#E69F00", "P", (0.0, (8.0, 1.6, 1.2, 1.6, 1.2, 1.6))),
+    frozenset({_PRP, _NBUVB}): ArmStyle("#56B4E9", "X", (0.0, (4.0, 1.2, 4.0, 3.0))),
+}
+"""What the product fixes: the arms of a factorial trial, and those that published trials add most often."""
+
+_PALETTE = ("#E69F00", "#56B4E9", "#CC79A7", "#F0E442")
+"""The rest of the Okabe-Ito palette; yellow last: it is faint on white. Black would vanish on a dark page."""
+
+_MARKERS = ("v", "P", "X", "p", "h", "<", ">", "d", "*", "8")
+_LINES: tuple[LineStyle, ...] = (
+    (0.0, (3.0, 1.4)),
+    (0.0, (8.0, 1.6, 1.2, 1.6, 1.2, 1.6)),
+    (0.0, (4.0, 1.2, 4.0, 3.0)),
+    (0.0, (10.0, 2.0)),
+    (0.0, (1.2, 3.0)),
+    (0.0, (2.0, 1.0, 2.0, 2.5)),
+)
+
+
+def arm_style(arms: Mapping[str, Collection[str]]) -> dict[str, ArmStyle]:
+    """Colour, marker and line style of each arm, by the components that it is made of.
+
+    The arms of :data:`_FIXED` look the same in every report. Any other component set starts at a place of the
+    remaining palette that depends on its components alone (CRC-32 of their sorted names) and moves on, in
+    protocol order, where that place is taken. So a style depends on the label of no arm.
+
+    Parameters
+    ----------
+    arms
+        Label -> components, in protocol order. Names of components are compared without regard to case.
+
+    Returns
+    -------
+    dict
+        Label -> :class:`ArmStyle`, in the same order. Markers and line styles are distinct as far as ten and
+        six go.
+    """
+    sets = {label: frozenset(str(name).casefold() for name in parts) for label, parts in arms.items()}
+    styles: dict[str, ArmStyle] = {}
+    for label, components in sets.items():
+        fixed = _FIXED.get(components)
+        if fixed is not None and fixed not in styles.values():
+            styles[label] = fixed
+    for label, components in sets.items():
+        if label not in styles:
+            start = zlib.crc32("+".join(sorted(components)).encode())
+            used = list(styles.values())
+            styles[label] = ArmStyle(
+                color=_free(_PALETTE, start, {style.color for style in used}, last_resort=1),
+                marker=_free(_MARKERS, start, {style.marker for style in used}),
+                linestyle=_free(_LINES, start, {style.linestyle for style in used}),
+            )
+    return {label: styles[label] for label in arms}
+
+
+def _free(
+    choices: Sequence[_Choice], start: int, taken: Collection[_Choice], last_resort: int = 0
+) -> _Choice:
+    """The first free choice from ``start`` on, cyclically; the last ones only when no other is left."""
+    usual = len(choices) - last_resort
+    order = [choices[(start + step) % usual] for step in range(usual)] + list(choices[usual:])
+    return next((choice for choice in order if choice not in taken), order[0])
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw with the house's settings, whatever the user's matplotlibrc says, and restore theirs after."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {
+                "font.family": "DejaVu Sans",
+                "font.size": 9,
+                "text.color": INK,
+                "axes.edgecolor": INK,
+                "axes.labelcolor": INK,
+                "axes.labelsize": 9,
+                "axes.linewidth": 0.8,
+                "axes.facecolor": "none",
+                "axes.spines.top": False,
+                "axes.spines.right": False,
+                "axes.unicode_minus": True,
+                "xtick.color": INK,
+                "ytick.color": INK,
+                "xtick.labelsize": 8.5,
+                "ytick.labelsize": 8.5,
+                "figure.facecolor": "none",
+                "lines.solid_capstyle": "round",
+                "svg.fonttype": "path",
+                "svg.hashsalt": "tandem",
+            }
+        )
+        yield
+
+
+def new_figure(height: float, width: float = WIDTH) -> Figure:
+    """An empty figure of ``width`` by ``height`` inches, outside pyplot's registry."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def place_axes(figure: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
+    """Axes whose edges are given in inches from the figure's left and bottom edges."""
+    width, height = figure.get_size_inches()
+    box = (left / width, bottom / height, (right - left) / width, (top - bottom) / height)
+    return figure.add_axes(box)
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that axes made by :func:`place_axes` belong to."""
+    figure: Any = axes.get_figure(root=True)
+    return figure  # type: ignore[no-any-return]
+
+
+def text_width(figure: Figure, text: str, size: float = 9, weight: str = "normal") -> float:
+    """Width of a line of text in inches, measured with the font that draws it."""
+    if not text:
+        return 0.0
+    canvas: Any = figure.canvas
+    artist = figure.text(0, 0, text, fontsize=size, fontweight=weight)
+    extent = artist.get_window_extent(canvas.get_renderer())
+    artist.remove()
+    return float(extent.width / figure.dpi)
+
+
+def wrap(figure: Figure, text: str, inches: float, size: float = 9, weight: str = "normal") -> str:
+    """``text`` broken at spaces so that each line fits ``inches``; a longer word keeps its line."""
+    for characters in range(max(len(text), 4), 3, -1):
+        lines = textwrap.wrap(text, characters, break_long_words=False, break_on_hyphens=False) or [""]
+        if max(text_width(figure, line, size, weight) for line in lines) <= inches:
+            return "\n".join(lines)
+    return "\n".join(text.split())
+
+
+def axis_name(label: str, unit: str, higher_is_better: bool | None = None) -> str:
+    """The name of an axis with its unit and direction: ``Repigmentation (%, higher is better)``."""
+    direction = {True: "higher is better", False: "lower is better", None: ""}[higher_is_better]
+    inside = ", ".join(part for part in (unit, direction) if part)
+    return f"{label} ({inside})" if inside else label
+
+
+def name_value_axis(axes: Axes, label: str, unit: str, higher_is_better: bool | None = None) -> None:
+    """Name a vertical axis; where its name is too long, unit and direction take a line."""
+    figure = figure_of(axes)
+    room = float(axes.get_position().height * figure.get_size_inches()[1])
+    whole, alone = axis_name(label, unit, higher_is_better), label
+    if text_width(figure, whole) > room and whole != alone:
+        whole = wrap(figure, label, room) + "\n" + whole.removeprefix(label).strip()
+    axes.set_ylabel(whole if "\n" in whole else wrap(figure, whole, room), linespacing=1.15)
+
+
+def spread_apart(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move label positions as little as needed so that neighbours are ``gap`` apart.
+
+    They stay within ``low`` to ``high`` and keep their order. Where they cannot all fit, they are spaced
+    evenly over the whole range.
+    """
+    order = sorted(range(len(positions)), key=lambda index: positions[index])
+    if not order:
+        return []
+    if gap * (len(order) - 1) >= high - low:
+        step = (high - low) / max(len(order) - 1, 1)
+        moved = {index: low + rank * step for rank, index in enumerate(order)}
+        return [moved[index] for index in range(len(positions))]
+    # Clusters of labels that touch are centred on the mean of where their members want to be (pool adjacent
+    # violators).
+    clusters: list[tuple[float, int]] = []
+    for rank, index in enumerate(order):
+        clusters.append((positions[index] - rank * gap, 1))
+        while len(clusters) > 1 and clusters[-2][0] > clusters[-1][0]:
+            (mean_b, n_b), (mean_a, n_a) = clusters.pop(), clusters.pop()
+            clusters.append(((mean_a * n_a + mean_b * n_b) / (n_a + n_b), n_a + n_b))
+    starts = [mean for mean, size in clusters for _ in range(size)]
+    top = high - gap * (len(order) - 1)
+    moved = {index: min(max(starts[rank], low), top) + rank * gap for rank, index in enumerate(order)}
+    return [moved[index] for index in range(len(positions))]
+
+
+def finished(figure: Figure, name: str, caption: str, alt_text: str) -> ReportFigure:
+    """Render a figure to SVG and PNG with bytes that depend on what it shows alone."""
+    svg, png = io.StringIO(), io.BytesIO()
+    figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    figure.savefig(png, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
+    return ReportFigure(name, caption, alt_text, _embeddable(svg.getvalue(), name, alt_text), png.getvalue())
+
+
+def _embeddable(svg: str, name: str, alt_text: str) -> str:
+    """Turn matplotlib's SVG file into an element that can share a page and takes the page's colour."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s*\n\s*", "\n", svg)
+    svg = svg.replace(INK, "currentColor")
+    own = f"{name}-{hashlib.sha256(svg.encode()).hexdigest()[:10]}"
+    svg = re.sub(r'\bid="', f'id="{own}-', svg)
+    svg = re.sub(r'href="#', f'href="#{own}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{own}-", svg)
+    # matplotlib's rule is for `*`: inlined, it would reach the whole page. The second rule is for the file
+    # opened by itself: `svg:root` matches no inlined figure, which inherits the page's colour instead.
+    sheet = (
+        f"#{own} * {{stroke-linejoin: round; stroke-linecap: butt}} "
+        "svg:root {color-scheme: light dark; color: #1b1d21} "
+        "@media (prefers-color-scheme: dark) {svg:root {color: #e8e6e3}}"
+    )
+    svg = re.sub(r"\*\{stroke-linejoin: round; stroke-linecap: butt\}", sheet, svg, count=1)
+    head = f'<svg id="{own}" class="figure" role="img" aria-label="{escape(alt_text, quote=True)}"'
+    return svg.replace("<svg", head, 1)
