@@ -87,8 +87,8 @@ def profile_figure(
         where = f" at {visits['visit'].iloc[0]}" if single else " at each visit"
         one = "dot" if single else "line"
         caption = (
-            f"{label}: means{where} with {formatter.level(level)} confidence intervals; each pale {one} is one "
-            f"{'lesion' if by_lesion else 'patient'}."
+            f"{label}: means{where} with {formatter.level(level)} confidence intervals; each pale {one} "
+            f"is one {'lesion' if by_lesion else 'patient'}."
         )
         if not single:
             caption += f" Below: {'lesions' if by_lesion else 'patients'} assessed at each visit."
@@ -479,7 +479,7 @@ def _paired_finding(
     for arm in wide.columns[:-1]:
         difference = (wide[last] - wide[arm]).dropna()
         sentences.append(
-            f"{last} was {better} than {arm} in {int((difference > 0).sum())} of {len(difference)} patients, equal in "
-            f"{int((difference == 0).sum())}, {worse} in {int((difference < 0).sum())}."
+            f"{last} was {better} than {arm} in {int((difference > 0).sum())} of {len(difference)} patients, "
+            f"equal in {int((difference == 0).sum())}, {worse} in {int((difference < 0).sum())}."
         )
     return " ".join(sentences)

@@ -184,8 +184,8 @@ def naive_figure(
         _direction(axes, only_interaction=False)
         caption = (
             f"Point estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
-            f"Filled: {methods[0]}. Hollow, dashed: analyses that ignore which observations come from the same "
-            "patient; the factor is the width of their interval over the filled one's."
+            f"Filled: {methods[0]}. Hollow, dashed: analyses that ignore which observations come from the "
+            "same patient; the factor is the width of their interval over the filled one's."
         )
         finding = "Widths of the intervals relative to " + f"{methods[0]}: " + "; ".join(ratios) + "."
         return finished(figure, "naive", caption, finding if ratios else _findings(drawn))
@@ -416,8 +416,8 @@ def _verdict_caption(
         text += " The shaded band holds differences smaller than the smallest important one."
     if interaction:
         text += (
-            " The hollow diamond is the additive interaction: how much more (right) or less (left) the combination "
-            "did than its parts would add up to."
+            " The hollow diamond is the additive interaction: how much more (right) or less (left) the "
+            "combination did than its parts would add up to."
         )
     return text
 
