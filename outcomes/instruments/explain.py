@@ -88,9 +88,8 @@ def _missing(instrument: Instrument) -> str:
         return rule.text
     recalled = "" if rule.verified else " Recalled, not verified."
     return (
-        f"By default a total with any missing item is missing. Published rule, used only when asked: "
-        "{rule.text} "
-        f"Source: {rule.source}.{recalled}"
+        "By default a total with any missing item is missing. Published rule, used only when asked: "
+        f"{rule.text} Source: {rule.source}.{recalled}"
     )
 
 

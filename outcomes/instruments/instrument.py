@@ -15,8 +15,9 @@ Kind = Literal["continuous", "ordinal", "nominal"]
 Operator = Literal["above", "at_least", "below", "at_most"]
 Derivation = Literal["value", "change", "percent-change"]
 MissingRuleName = Literal["none", "dlqi", "half-mean"]
-Combination = Literal["sum", "sum-of-products", "percent-reduction", "goodman-baron", "dlqi-r"]
+Combination = Literal["sum", "sum-of-products", "percent-reduction", "absolute-difference", "dlqi-r"]
 
+NO_BASELINE = 'There is no value before treatment: write baseline = "none" for the endpoint.'
 _GRID_TOLERANCE = 1e-9  # decimal grids such as 0.05 are not exact in binary; far below any instrument's step
 
 
@@ -42,6 +43,9 @@ class Item:
     scored
         False where the item is recorded beside the total and is no part of it (POSAS overall opinion). Such
         an item may be absent.
+    count_limits
+        Where the item is the category of a count: the largest count of each category but the last, so that
+        ``(0, 4, 20)`` reads 0 none, 1 one to 4, 2 five to 20, 3 more. See `categories_from_counts`.
     """
 
     name: str
@@ -52,10 +56,11 @@ class Item:
     values: tuple[float, ...] | None = None
     weight: float = 1.0
     scored: bool = True
+    count_limits: tuple[int, ...] | None = None
 
     def allows(self, value: float) -> bool:
-        """Whether a value lies in the bounds and on the grid; False for NaN."""
-        if not self.minimum <= value <= self.maximum:
+        """Whether a value is finite, in the bounds and on the grid; False for NaN."""
+        if not (math.isfinite(value) and self.minimum <= value <= self.maximum):
             return False
         if self.values is not None:
             return any(abs(value - allowed) <= _GRID_TOLERANCE for allowed in self.values)
@@ -103,6 +108,15 @@ class ResponderThreshold:
             "percent-change": "percent change from baseline",
         }
         return f"{self.name}: {what[self.derive]} {self.op.replace('_', ' ')} {number(self.value)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """A named range of the total, both ends included."""
+
+    low: float
+    high: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +215,8 @@ class Instrument:
         Responder cut-offs in use.
     minimal_important_difference
         None where none is known.
+    bands
+        Named ranges of the total (DLQI: "small effect" is 2 to 5).
     missing_rule
         See `MissingRule`.
     baseline_by_definition
@@ -241,6 +257,7 @@ class Instrument:
     grades: tuple[str, ...] | None = None
     thresholds: tuple[ResponderThreshold, ...] = ()
     minimal_important_difference: MinimalImportantDifference | None = None
+    bands: tuple[Band, ...] = ()
     missing_rule: MissingRule = field(default_factory=MissingRule)
     baseline_by_definition: float | None = None
     recalled: tuple[str, ...] = ()
