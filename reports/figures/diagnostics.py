@@ -63,9 +63,9 @@ def residual_figure(
         _against_fitted(left, x, y)
         outside = _normal_plot(right, y)
         caption = (
-            f"{label}: left, standardised residuals against fitted values with a smooth curve (LOWESS), which "
-            "should stay near zero; right, residuals against normal quantiles with the band that holds each "
-            "point with 95 % probability where the model is right."
+            f"{label}: left, standardised residuals against fitted values with a smooth curve (LOWESS), "
+            "which should stay near zero; right, residuals against normal quantiles with the band that holds "
+            "each point with 95 % probability where the model is right."
         )
         return finished(figure, "residuals", caption, _residual_finding(x, y, outside, formatter))
 

@@ -52,6 +52,7 @@ class _Row:
     marker: str
     filled: bool
     dashed: bool
+    interaction: bool
 
 
 def verdict_figure(
@@ -102,8 +103,8 @@ def verdict_figure(
                 record,
                 position=index + (0.9 if interaction and differences else 0.0),
                 style=ArmStyle(INK, "d", "solid") if interaction else style,
-                filled=not interaction,
                 formatter=formatter,
+                interaction=interaction,
             )
         )
     with house_style():
@@ -117,7 +118,7 @@ def verdict_figure(
             figure,
             "verdict",
             _verdict_caption(margin, unit, level, formatter, any(interacts)),
-            _findings(drawn),
+            _findings(drawn, unit, level, formatter),
         )
 
 
@@ -144,59 +145,60 @@ def naive_figure(
         Writes the numbers; the house style by default.
     """
     formatter = formatter or Formatter()
-    methods = list(dict.fromkeys(rows["method"]))
-    contrasts = list(dict.fromkeys(rows["contrast"]))
-    markers = ("D", "o", "s", "^", "v")
-    drawn: list[_Row] = []
-    headings: list[tuple[float, str]] = []
-    ratios: list[str] = []
-    position = 0.0
-    for contrast in contrasts:
-        block = rows[rows["contrast"] == contrast]
-        headings.append((position, str(contrast)))
-        position += 0.85
-        right = block[block["method"] == methods[0]]
-        reference = float((right["conf_high"] - right["conf_low"]).iloc[0]) if len(right) else math.nan
-        for record in block.to_dict("records"):
-            rank = methods.index(record["method"])
-            ratio = (
-                (float(record["conf_high"]) - float(record["conf_low"])) / reference
-                if reference > 0
-                else math.nan
-            )
-            extra = f"   × {formatter.number(ratio, 2)}" if rank and math.isfinite(ratio) else ""
-            if extra:
-                ratios.append(f"{contrast}, {record['method']}: {formatter.number(ratio, 2)}")
-            named = record | {"contrast": record["method"]}
-            row = _row(
-                named,
-                position,
-                ArmStyle(INK, markers[rank % len(markers)], "solid"),
-                rank == 0,
-                formatter,
-                rank > 0,
-            )
-            drawn.append(_with_text(row, row.text + extra))
-            position += 0.8
-        position += 0.35
+    right = str(rows["method"].iloc[0])
+    drawn, headings, widths = _naive_rows(rows, formatter)
     with house_style():
         figure, axes = _forest(drawn, None, unit, "", level, formatter, headings=headings)
         _direction(axes, only_interaction=False)
         caption = (
             f"Point estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
-            f"Filled: {methods[0]}. Hollow, dashed: analyses that ignore which observations come from the "
-            "same patient; the factor is the width of their interval over the filled one's."
+            f"Filled: {right}. Hollow, dashed: analyses that ignore which observations come from the "
+            "same patient, and how wide their interval is beside the filled one's."
         )
-        finding = "Widths of the intervals relative to " + f"{methods[0]}: " + "; ".join(ratios) + "."
-        return finished(figure, "naive", caption, finding if ratios else _findings(drawn))
+        finding = f"Width of the interval beside that of {right}: {'; '.join(widths)}."
+        return finished(
+            figure, "naive", caption, finding if widths else _findings(drawn, unit, level, formatter)
+        )
+
+
+def _naive_rows(
+    rows: pd.DataFrame, formatter: Formatter
+) -> tuple[list[_Row], list[tuple[float, str]], list[str]]:
+    """Rows in a block for each contrast, the blocks' headings, and how wide the naive intervals are."""
+    methods = list(dict.fromkeys(rows["method"]))
+    markers = ("D", "o", "s", "^", "v")
+    drawn: list[_Row] = []
+    headings: list[tuple[float, str]] = []
+    widths: list[str] = []
+    position = 0.0
+    for contrast, block in rows.groupby("contrast", sort=False):
+        headings.append((position, str(contrast)))
+        position += 0.85
+        width = block["conf_high"] - block["conf_low"]
+        own = width[block["method"] == methods[0]]
+        for record, ratio in zip(
+            block.to_dict("records"), width / (own.iloc[0] if len(own) else math.nan), strict=True
+        ):
+            rank = methods.index(record["method"])
+            style = ArmStyle(INK, markers[rank % len(markers)], "solid")
+            row = _row(record | {"contrast": record["method"]}, position, style, formatter, dashed=rank > 0)
+            if rank and math.isfinite(ratio):
+                wide = formatter.number(float(ratio), 2)
+                row = replace(row, text=f"{row.text}, {wide} × as wide")
+                widths.append(f"{contrast}, {record['method']}: {wide} times")
+            drawn.append(row)
+            position += 0.8
+        position += 0.35
+    return drawn, headings, widths
 
 
 def _row(
     record: Mapping[str, object],
     position: float,
     style: ArmStyle,
-    filled: bool,
     formatter: Formatter,
+    *,
+    interaction: bool = False,
     dashed: bool = False,
 ) -> _Row:
     estimate, low, high = (float(str(record[key])) for key in ("estimate", "conf_low", "conf_high"))
@@ -214,13 +216,10 @@ def _row(
         position=position,
         color=style.color,
         marker=style.marker,
-        filled=filled,
+        filled=not (dashed or interaction),
         dashed=dashed,
+        interaction=interaction,
     )
-
-
-def _with_text(row: _Row, text: str) -> _Row:
-    return replace(row, text=text)
 
 
 def _decimals(low: float, high: float) -> int:
@@ -422,18 +421,26 @@ def _verdict_caption(
     return text
 
 
-def _findings(rows: list[_Row]) -> str:
+def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter) -> str:
     """What the intervals show, row by row, in words."""
     sentences = []
     for row in rows:
         if not math.isfinite(row.estimate):
             sentences.append(f"{row.label}: not estimable.")
             continue
+        decimals = _decimals(row.low, row.high)
+        interval = formatter.confidence(row.low, row.high, decimals, level)
+        number = f"{formatter.quantity(row.estimate, decimals, unit)} ({interval})"
+        above, below = (
+            ("more than the parts add up to", "less than the parts add up to")
+            if row.interaction
+            else ("better", "worse")
+        )
         if row.low > 0:
-            where = "the interval lies above zero"
+            answer = above
         elif row.high < 0:
-            where = "the interval lies below zero"
+            answer = below
         else:
-            where = "the interval includes zero"
-        sentences.append(f"{row.label}: {row.text}; {where}.")
+            answer = "synergy is not shown" if row.interaction else "a difference is not shown"
+        sentences.append(f"{row.label}: {number}, {answer}.")
     return " ".join(sentences)
