@@ -1,0 +1,1 @@
+"""Tables as frozen values: what stands in each, without any renderer."""
