@@ -18,6 +18,7 @@ from reports.figures.style import (
     ArmStyle,
     ReportFigure,
     arm_style,
+    axis_name,
     figure_of,
     finished,
     house_style,
@@ -26,7 +27,7 @@ from reports.figures.style import (
     text_width,
     wrap,
 )
-from reports.format import Formatter, decimals_of, sentence_case
+from reports.format import Formatter, decimals_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,6 +64,8 @@ def verdict_figure(
     *,
     arms: Mapping[str, Collection[str]] | None = None,
     level: float = 0.95,
+    null: float = 0.0,
+    quantity: str = "Difference",
     formatter: Formatter | None = None,
 ) -> ReportFigure:
     """Differences of the combination from its parts, and the interaction, on one axis.
@@ -84,6 +87,11 @@ def verdict_figure(
         Where given, each difference has the colour and marker of the combination that it is about.
     level
         Level of the intervals.
+    null
+        The value of no benefit, where the line is drawn: 0 for differences, 0.5 for a probability of
+        superiority.
+    quantity
+        What the axis shows.
     formatter
         Writes the numbers; the house style by default.
     """
@@ -108,17 +116,19 @@ def verdict_figure(
             )
         )
     with house_style():
-        figure, axes = _forest(drawn, margin, unit, title, level, formatter)
-        _direction(axes, only_interaction=differences == 0)
-        if margin is not None and math.isfinite(margin) and differences:
-            _margin_band(axes, margin, differences, formatter)
+        figure, axes = _forest(
+            drawn, axis_name(quantity, unit), title, level, formatter, margin=margin, null=null
+        )
+        _direction(axes, null, only_interaction=differences == 0)
+        if margin is not None and differences:
+            _margin_band(axes, margin, null, differences, formatter)
         if 0 < differences < len(rows):
             _interaction_heading(axes, differences, axes.get_position().x0 * WIDTH - 0.1)
         return finished(
             figure,
             "verdict",
             _verdict_caption(margin, unit, level, formatter, any(interacts)),
-            _findings(drawn, unit, level, formatter),
+            _findings(drawn, unit, level, formatter, null),
         )
 
 
@@ -148,8 +158,8 @@ def naive_figure(
     right = str(rows["method"].iloc[0])
     drawn, headings, widths = _naive_rows(rows, formatter)
     with house_style():
-        figure, axes = _forest(drawn, None, unit, "", level, formatter, headings=headings)
-        _direction(axes, only_interaction=False)
+        figure, axes = _forest(drawn, axis_name("Difference", unit), "", level, formatter, headings=headings)
+        _direction(axes, 0.0, only_interaction=False)
         caption = (
             f"Point estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
             f"Filled: {right}. Hollow, dashed: analyses that ignore which observations come from the "
@@ -236,11 +246,13 @@ def _style_of(contrast: str, styles: Mapping[str, ArmStyle]) -> ArmStyle:
 
 def _forest(
     rows: list[_Row],
-    margin: float | None,
-    unit: str,
+    name: str,
     title: str,
     level: float,
     formatter: Formatter,
+    *,
+    margin: float | None = None,
+    null: float = 0.0,
     headings: list[tuple[float, str]] | None = None,
 ) -> tuple[Figure, Axes]:
     """Rows with their labels on the left, intervals in the middle, numbers on the right."""
@@ -257,10 +269,10 @@ def _forest(
     right = max([text_width(figure, row.text) for row in rows] + [text_width(figure, column, 8.5)])
     axes = place_axes(figure, left + 0.2, below, WIDTH - right - 0.3, height - above)
     axes.set_ylim(last + 0.5, -0.5)
-    axes.set_xlim(*_limits(rows, margin))
+    axes.set_xlim(*_limits(rows, margin, null))
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
-    axes.axvline(0, color=INK, linewidth=0.9, zorder=1)
+    axes.axvline(null, color=INK, linewidth=0.9, zorder=1)
     for row, label in zip(rows, labels, strict=True):
         _interval(axes, row)
         _beside(axes, row.position, label, indent - left - 0.1, linespacing=1.15)
@@ -271,7 +283,7 @@ def _forest(
     figure.text(1 - (right + 0.18) / WIDTH, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
     if title:
         figure.text(0.1 / WIDTH, 1 - 0.12 / height, title, va="top", weight="bold", fontsize=9.5)
-    axes.set_xlabel(sentence_case(f"difference ({unit})" if unit else "difference"), labelpad=17)
+    axes.set_xlabel(name, labelpad=17)
     return figure, axes
 
 
@@ -293,12 +305,10 @@ def _inches_wide(axes: Axes) -> float:
     return float(axes.get_position().width * figure_of(axes).get_size_inches()[0])
 
 
-def _limits(rows: list[_Row], margin: float | None) -> tuple[float, float]:
-    values = [0.0] + [
-        value for row in rows for value in (row.estimate, row.low, row.high) if math.isfinite(value)
-    ]
-    if margin is not None and math.isfinite(margin):
-        values += [margin, -margin]
+def _limits(rows: list[_Row], margin: float | None, null: float) -> tuple[float, float]:
+    """The ends of the axis: everything that is drawn, and the line of no benefit."""
+    values = [value for row in rows for value in (row.estimate, row.low, row.high) if math.isfinite(value)]
+    values += [null] if margin is None else [null - margin, null + margin]
     low, high = min(values), max(values)
     pad = 0.06 * (high - low or 1.0)
     return low - pad, high + pad
@@ -349,17 +359,16 @@ def _interval(axes: Axes, row: _Row) -> None:
     )
 
 
-def _margin_band(axes: Axes, margin: float, differences: int, formatter: Formatter) -> None:
+def _margin_band(axes: Axes, margin: float, null: float, differences: int, formatter: Formatter) -> None:
     """Shade differences too small to matter, over their rows alone: the margin is not for interactions."""
     ends = (-0.5, differences - 0.45)
-    axes.fill_betweenx(
-        ends, -abs(margin), abs(margin), facecolor=INK, alpha=GRID / 1.5, linewidth=0, zorder=0
-    )
-    axes.plot([abs(margin)] * 2, ends, color=INK, alpha=0.55, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    edges = (null - margin, null + margin)
+    axes.fill_betweenx(ends, *edges, facecolor=INK, alpha=GRID / 1.5, linewidth=0, zorder=0)
+    axes.plot([edges[1]] * 2, ends, color=INK, alpha=0.55, linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     decimals = 0 if float(margin).is_integer() else 2
     axes.annotate(
-        f"smallest important\ndifference: {formatter.number(abs(margin), decimals)}",
-        (abs(margin), 1),
+        f"smallest important\ndifference: {formatter.number(margin, decimals)}",
+        (edges[1], 1),
         xycoords=("data", "axes fraction"),
         xytext=(0, 3),
         textcoords="offset points",
@@ -371,10 +380,10 @@ def _margin_band(axes: Axes, margin: float, differences: int, formatter: Formatt
     )
 
 
-def _direction(axes: Axes, only_interaction: bool) -> None:
+def _direction(axes: Axes, null: float, only_interaction: bool) -> None:
     """Say under the axis which way benefit lies."""
     low, high = axes.get_xlim()
-    zero = (0 - low) / (high - low)
+    zero = (null - low) / (high - low)
     words = (
         ("← less than additive", "more than additive →")
         if only_interaction
@@ -386,7 +395,7 @@ def _direction(axes: Axes, only_interaction: bool) -> None:
             continue
         axes.annotate(
             text,
-            (0, 0),
+            (null, 0),
             xycoords=("data", "axes fraction"),
             xytext=(-5 if side == "right" else 5, -20),
             textcoords="offset points",
@@ -409,9 +418,9 @@ def _verdict_caption(
     text = (
         f"Point estimates with {formatter.level(level)} confidence intervals"
         + (f", in {unit}" if unit else "")
-        + "; right of the zero line the combination is better."
+        + "; right of the line the combination is better."
     )
-    if margin is not None and math.isfinite(margin):
+    if margin is not None:
         text += " The shaded band holds differences smaller than the smallest important one."
     if interaction:
         text += (
@@ -421,7 +430,7 @@ def _verdict_caption(
     return text
 
 
-def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter) -> str:
+def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter, null: float = 0.0) -> str:
     """What the intervals show, row by row, in words."""
     sentences = []
     for row in rows:
@@ -436,9 +445,9 @@ def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter) -
             if row.interaction
             else ("better", "worse")
         )
-        if row.low > 0:
+        if row.low > null:
             answer = above
-        elif row.high < 0:
+        elif row.high < null:
             answer = below
         else:
             answer = "synergy is not shown" if row.interaction else "a difference is not shown"

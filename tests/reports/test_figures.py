@@ -1,0 +1,560 @@
+"""The figures: what they show, what they say, and that they can share a page."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import struct
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import figures
+from reports.figures import ReportFigure, arm_style, course, diagnostics, flow, forest, grades
+from reports.figures.style import INK, axis_name, house_style, new_figure, spread_apart, text_width, wrap
+
+FACTORIAL = {"Untreated": (), "Laser": ("laser",), "PRP": ("prp",), "Laser + PRP": ("laser", "prp")}
+ADD_ON = {
+    "Fractional CO2 laser": ("laser",),
+    "Platelet-rich plasma": ("prp",),
+    "Laser + platelet-rich plasma": ("laser", "prp"),
+    "Laser + narrowband ultraviolet B": ("laser", "nbuvb"),
+}
+VISITS = (("Week 4", 4.0, 0.2), ("Week 12", 12.0, 0.6), ("Week 24", 24.0, 1.0))
+
+
+def verdict_rows() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            ("(Laser + PRP) − Laser", 27.1, 19.2, 35.0, "part"),
+            ("(Laser + PRP) − PRP", 23.0, 15.1, 31.0, "part"),
+            ("(Laser + PRP) − Untreated", 52.0, 46.0, 58.4, "control"),
+            ("(Laser + PRP) − Laser − PRP + Untreated", 9.0, -3.0, 21.0, "interaction"),
+        ],
+        columns=["contrast", "estimate", "conf_low", "conf_high", "kind"],
+    )
+
+
+def trajectories(arms: dict[str, tuple[str, ...]], patients: int = 30, lesions: bool = True) -> pd.DataFrame:
+    rng = np.random.default_rng(20)
+    records = []
+    for patient in range(patients):
+        own = rng.normal(0, 8)
+        for number, arm in enumerate(arms):
+            for visit, week, part in VISITS:
+                value = np.clip(part * (12 + 15 * number + own) + rng.normal(0, 7), 0, 100)
+                records.append(
+                    (f"P{patient}", f"L{number}" if lesions else None, arm, visit, week, round(value))
+                )
+    return pd.DataFrame(records, columns=["patient", "lesion", "arm", "visit", "week", "value"])
+
+
+def summarised(frame: pd.DataFrame) -> pd.DataFrame:
+    table = (
+        frame.groupby(["arm", "visit", "week"], sort=False)["value"]
+        .agg(["size", "mean", "sem"])
+        .reset_index()
+    )
+    return table.rename(columns={"size": "n"}).assign(
+        conf_low=table["mean"] - 2 * table["sem"], conf_high=table["mean"] + 2 * table["sem"]
+    )
+
+
+def grade_counts(arms: dict[str, tuple[str, ...]]) -> pd.DataFrame:
+    grid = [(2, 6, 8, 2, 0, 2), (6, 10, 0, 0, 0, 4), (0, 0, 0, 0, 12, 8), (5, 0, 0, 9, 5, 1)]
+    names = ["0 %", "1–5 %", "6–25 %", "26–50 %", "51–75 %", "76–100 %"]
+    return pd.DataFrame(
+        [
+            (arm, "Month 3", grade, n)
+            for arm, counts in zip(arms, grid, strict=True)
+            for grade, n in zip(names, counts, strict=True)
+        ],
+        columns=["arm", "visit", "grade", "n"],
+    )
+
+
+def flow_rows() -> pd.DataFrame:
+    rows: list[tuple[str, str | None, int, int, str | None]] = [("Enrolled", None, 30, 120, None)]
+    rows += [("Allocated", arm, 30, 30, None) for arm in FACTORIAL]
+    rows += [("Assessed at week 24", arm, 27, 27, "3 not assessed: moved away") for arm in FACTORIAL]
+    rows += [("Analysed", None, 30, 110, "patients with at least one assessed lesion")]
+    return pd.DataFrame(rows, columns=["stage", "arm", "patients", "lesions", "note"])
+
+
+def naive_rows() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            ("Paired model", "(Laser + PRP) − Laser", 27.0, 19.0, 35.0),
+            ("Welch’s t on lesions as if independent", "(Laser + PRP) − Laser", 27.0, 17.0, 37.0),
+            ("Paired model", "(Laser + PRP) − PRP", 23.0, 15.0, 31.0),
+            ("Welch’s t on lesions as if independent", "(Laser + PRP) − PRP", 23.0, 19.0, 27.0),
+        ],
+        columns=["method", "contrast", "estimate", "conf_low", "conf_high"],
+    )
+
+
+def profile(arms: dict[str, tuple[str, ...]] = FACTORIAL) -> ReportFigure:
+    frame = trajectories(arms)
+    return figures.profile_figure(summarised(frame), frame, arms, "Repigmentation of the lesion", "%", True)
+
+
+def single_visit() -> ReportFigure:
+    frame = trajectories(FACTORIAL)
+    frame = frame[frame["visit"] == "Week 24"]
+    return figures.profile_figure(
+        summarised(frame), frame, FACTORIAL, "Repigmentation of the lesion", "%", True
+    )
+
+
+def paired() -> ReportFigure:
+    frame = trajectories(FACTORIAL)
+    frame = frame[frame["visit"] == "Week 24"]
+    return figures.paired_figure(frame[["patient", "arm", "value"]], FACTORIAL, "Repigmentation", "%")
+
+
+def residuals() -> ReportFigure:
+    rng = np.random.default_rng(5)
+    return figures.residual_figure(
+        rng.uniform(0, 70, 200), rng.normal(0, 1, 200), "Repigmentation at week 24"
+    )
+
+
+MAKERS: dict[str, Callable[[], ReportFigure]] = {
+    "verdict": lambda: figures.verdict_figure(
+        verdict_rows(), 10, "percentage points", "Laser + PRP against its parts", arms=FACTORIAL
+    ),
+    "profile": profile,
+    "profile with long names": lambda: profile(ADD_ON),
+    "one visit": single_visit,
+    "flow": lambda: figures.flow_figure(flow_rows()),
+    "grades": lambda: figures.grade_figure(grade_counts(ADD_ON), ADD_ON),
+    "residuals": residuals,
+    "naive": lambda: figures.naive_figure(naive_rows(), unit="percentage points"),
+    "paired": paired,
+}
+
+
+@pytest.fixture(scope="module", params=list(MAKERS))
+def maker(request: pytest.FixtureRequest) -> Callable[[], ReportFigure]:
+    return MAKERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def figure(maker: Callable[[], ReportFigure]) -> ReportFigure:
+    return maker()
+
+
+# --- colours ---
+
+
+def test_the_four_arms_of_a_factorial_trial_have_the_products_colours() -> None:
+    assert [style.color for style in arm_style(FACTORIAL).values()] == [
+        "#7F7F7F",
+        "#D55E00",
+        "#0072B2",
+        "#009E73",
+    ]
+
+
+def test_a_style_follows_the_components_not_the_label_order_or_case() -> None:
+    renamed = {"both": ("PRP", "Laser"), "nothing": (), "B": ("Prp",), "A": ("LASER",)}
+    styles = arm_style(renamed)
+    assert styles["both"] == arm_style(FACTORIAL)["Laser + PRP"]
+    assert styles["A"] == arm_style(FACTORIAL)["Laser"]
+    assert list(styles) == list(renamed)
+
+
+def test_an_unknown_component_keeps_its_colour_from_trial_to_trial() -> None:
+    alone = arm_style({"Needling": ("microneedling",)})["Needling"]
+    among = arm_style({**FACTORIAL, "MN": ("microneedling",)})["MN"]
+    assert alone == among
+    assert alone.color not in {style.color for style in arm_style(FACTORIAL).values()}
+
+
+def test_arms_of_one_trial_are_told_apart_by_every_channel() -> None:
+    names = ["laser", "prp", "nbuvb", "microneedling"]
+    arms = {
+        f"arm {bits:04b}": tuple(name for k, name in enumerate(names) if bits >> k & 1) for bits in range(8)
+    }
+    styles = list(arm_style(arms).values())
+    assert len({style.color for style in styles}) == 8
+    assert len({style.marker for style in styles}) == 8
+    assert len({style.linestyle for style in styles}) == 8
+
+
+def relative_luminance(color: str) -> float:
+    parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#14161a"])
+def test_the_fixed_colours_stand_out_on_white_and_on_dark(background: str) -> None:
+    # WCAG 2.2, 1.4.11: graphics need a contrast of 3 : 1 with what lies beside them.
+    for style in arm_style(FACTORIAL).values():
+        light, dark = sorted((relative_luminance(style.color), relative_luminance(background)), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_shades_of_a_grade_get_darker_in_grey_print_too() -> None:
+    for color in ("#D55E00", "#0072B2", "#009E73", "#7F7F7F"):
+        shades = [relative_luminance(grades.tint(color, rank, 6)) for rank in range(6)]
+        assert shades == sorted(shades, reverse=True)
+        assert min(np.diff(shades[::-1])) > 0.01
+
+
+# --- every figure ---
+
+
+def test_bytes_repeat_whatever_the_users_settings(
+    maker: Callable[[], ReportFigure], figure: ReportFigure
+) -> None:
+    import matplotlib
+
+    with matplotlib.rc_context(
+        {"font.size": 20, "font.family": "serif", "svg.hashsalt": "other", "axes.grid": True}
+    ):
+        assert maker() == figure
+
+
+def test_nothing_global_changes(maker: Callable[[], ReportFigure]) -> None:
+    import matplotlib
+    from matplotlib import _pylab_helpers
+
+    before = dict(matplotlib.rcParams)
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002  # the global generator is what must not be touched
+    maker()
+    assert dict(matplotlib.rcParams) == before
+    assert _pylab_helpers.Gcf.get_all_fig_managers() == []
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+
+
+def test_the_svg_takes_its_ink_and_its_background_from_the_page(figure: ReportFigure) -> None:
+    root = ElementTree.fromstring(figure.svg)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    sheet, drawing = figure.svg.split("</style>", 1)
+    assert "currentColor" in drawing
+    assert INK not in drawing
+    assert "svg:root" in sheet
+    assert re.search(r"[}>]\s*\*\s*\{", sheet) is None, "a rule for every element of the page"
+    background = drawing[drawing.index("<path") :][:400]
+    assert "fill: none" in background
+
+
+def test_the_svg_holds_no_date_and_no_program(figure: ReportFigure) -> None:
+    assert "<metadata" not in figure.svg
+    assert re.search(r"20\d\d-\d\d-\d\d|matplotlib v", figure.svg) is None
+
+
+def test_every_reference_within_the_svg_resolves(figure: ReportFigure) -> None:
+    ids = set(re.findall(r'\bid="([^"]+)"', figure.svg))
+    targets = set(re.findall(r'href="#([^"]+)"', figure.svg)) | set(
+        re.findall(r"url\(#([^)]+)\)", figure.svg)
+    )
+    assert targets <= ids
+
+
+def test_figures_share_a_page_without_sharing_an_id() -> None:
+    page = [make() for make in MAKERS.values()]
+    page.append(figures.verdict_figure(verdict_rows().head(2), None, "points", "Another one"))
+    ids = [found for one in page for found in re.findall(r'\bid="([^"]+)"', one.svg)]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_png_is_white_and_200_dots_an_inch(figure: ReportFigure) -> None:
+    from PIL import Image
+
+    width, height = struct.unpack(">II", figure.png[16:24])
+    points = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', figure.svg)
+    assert points is not None
+    # A pixel of play: both are rounded from inches.
+    assert abs(width - float(points[1]) / 72 * 200) <= 1
+    assert abs(height - float(points[2]) / 72 * 200) <= 1
+    image = Image.open(io.BytesIO(figure.png)).convert("RGB")
+    assert image.getpixel((1, 1)) == (255, 255, 255)
+    assert b"Software" not in figure.png
+
+
+def test_words_are_sentences_and_label_the_drawing(figure: ReportFigure) -> None:
+    for text in (figure.caption, figure.alt_text):
+        assert text.endswith(".")
+        assert "nan" not in text.casefold().split()
+        assert re.search(r"\d-|\s-\d", text) is None, "a hyphen for a minus sign"
+    root = ElementTree.fromstring(figure.svg)
+    assert root.get("role") == "img"
+    assert root.get("aria-label") == figure.alt_text
+
+
+def test_a_figure_writes_itself(figure: ReportFigure, tmp_path: Path) -> None:
+    svg, png = figure.write(tmp_path)
+    assert svg.read_text(encoding="utf-8") == figure.svg
+    assert png.read_bytes() == figure.png
+    assert {svg.suffix, png.suffix} == {".svg", ".png"}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+    """Collects the matplotlib figures as they are finished."""
+    caught: list[object] = []
+    for module in (course, diagnostics, flow, forest, grades):
+        original = module.finished
+
+        def catch(
+            figure: object, *words: str, original: Callable[..., ReportFigure] = original
+        ) -> ReportFigure:
+            caught.append(figure)
+            return original(figure, *words)
+
+        monkeypatch.setattr(module, "finished", catch)
+    return iter([caught])  # type: ignore[return-value]
+
+
+def test_no_text_overlaps_or_leaves_the_figure(
+    maker: Callable[[], ReportFigure], drawn: Iterator[list]
+) -> None:
+    from matplotlib.text import Text
+
+    maker()
+    (caught,) = drawn
+    (drawing,) = caught
+    seen: list[Text] = []
+    draw = Text.draw
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Text, "draw", lambda text, *rest: (seen.append(text), draw(text, *rest))[1])
+        drawing.canvas.draw()
+    renderer = drawing.canvas.get_renderer()
+    boxes = [
+        (text.get_text(), Text.get_window_extent(text, renderer)) for text in seen if text.get_text().strip()
+    ]
+    assert len(boxes) > 4
+    frame = drawing.bbox
+    for name, box in boxes:
+        assert box.x0 >= frame.x0 - 1, name
+        assert box.y0 >= frame.y0 - 1, name
+        assert box.x1 <= frame.x1 + 1, name
+        assert box.y1 <= frame.y1 + 1, name
+    for place, (name, box) in enumerate(boxes):
+        for other, neighbour in boxes[place + 1 :]:
+            # One dot of play: extents are rounded outwards.
+            across = min(box.x1, neighbour.x1) - max(box.x0, neighbour.x0)
+            along = min(box.y1, neighbour.y1) - max(box.y0, neighbour.y0)
+            assert across <= 1 or along <= 1, f"{name!r} overlaps {other!r}"
+
+
+# --- what each one says ---
+
+
+def test_the_verdicts_words_give_the_estimates_and_what_is_not_shown() -> None:
+    words = MAKERS["verdict"]().alt_text.replace("\xa0", " ")
+    assert "(Laser + PRP) − Laser: 27 percentage points (95\u202f% CI 19 to 35), better." in words
+    assert "9 percentage points (95\u202f% CI −3 to 21), synergy is not shown." in words
+
+
+def test_the_verdict_says_not_estimable_and_bears_open_intervals() -> None:
+    rows = verdict_rows()
+    rows.loc[3, ["estimate", "conf_low", "conf_high"]] = math.nan
+    rows.loc[0, "conf_high"] = math.inf
+    figure = figures.verdict_figure(rows, None, "points", "")
+    assert "(Laser + PRP) − Laser − PRP + Untreated: not estimable." in figure.alt_text
+    assert "19 to ∞" in figure.alt_text
+
+
+def test_the_verdict_of_a_worse_combination_does_not_call_it_better() -> None:
+    rows = verdict_rows().head(2).assign(estimate=[-5.0, 1.0], conf_low=[-9.0, -3.0], conf_high=[-1.0, 5.0])
+    words = figures.verdict_figure(rows, None, "points", "").alt_text.replace("\xa0", " ")
+    assert "−5 points (95\u202f% CI −9 to −1), worse." in words
+    assert "1 points (95\u202f% CI −3 to 5), a difference is not shown." in words
+    assert "better" not in words
+
+
+def test_a_probability_of_superiority_is_judged_against_one_half() -> None:
+    rows = verdict_rows().head(1).assign(estimate=0.6, conf_low=0.45, conf_high=0.74)
+    figure = figures.verdict_figure(rows, None, "", "", null=0.5, quantity="Probability of superiority")
+    assert "a difference is not shown" in figure.alt_text
+
+
+def test_the_naive_figure_gives_the_width_of_each_interval_over_the_right_one() -> None:
+    words = MAKERS["naive"]().alt_text
+    # (37 - 17) / (35 - 19) and (27 - 19) / (31 - 15)
+    assert "− Laser, Welch’s t on lesions as if independent: 1.25 times" in words
+    assert "− PRP, Welch’s t on lesions as if independent: 0.50 times" in words
+
+
+def test_the_profile_ranks_the_arms_towards_benefit() -> None:
+    frame = trajectories(FACTORIAL)
+    summary = summarised(frame)
+
+    def order(words: str) -> list[str]:
+        return re.findall(r"(Laser \+ PRP|Untreated) \d", words)
+
+    up = figures.profile_figure(summary, frame, FACTORIAL, "Repigmentation", "%", True)
+    down = figures.profile_figure(summary, frame, FACTORIAL, "Residual area", "%", False)
+    assert order(up.alt_text) == ["Laser + PRP", "Untreated"]
+    assert order(down.alt_text) == ["Untreated", "Laser + PRP"]
+    assert "lower is better" in down.alt_text
+
+
+def test_the_profile_says_whether_patients_or_lesions_are_counted() -> None:
+    frame = trajectories(FACTORIAL, lesions=False)
+    by_patient = figures.profile_figure(summarised(frame), frame, FACTORIAL, "VASI", "points", False)
+    assert "one patient" in by_patient.caption
+    assert "one lesion" in profile().caption
+
+
+def test_the_profile_bears_arms_without_anyone_and_intervals_that_are_missing() -> None:
+    frame = trajectories(FACTORIAL)
+    frame = frame[frame["arm"] != "PRP"]
+    summary = summarised(frame)
+    summary.loc[summary["visit"] == "Week 24", ["conf_low", "conf_high"]] = math.nan
+    figure = figures.profile_figure(summary, frame, FACTORIAL, "Repigmentation", "%", True)
+    assert "; PRP " not in figure.alt_text
+
+
+def test_many_close_visits_thin_out_their_labels(drawn: Iterator[list]) -> None:
+    frame = pd.concat(
+        [
+            trajectories(FACTORIAL)
+            .loc[lambda f: f["visit"] == "Week 4"]
+            .assign(visit=f"Week {week}", week=float(week))
+            for week in (1, 2, 3, 4, 12, 52)
+        ]
+    )
+    figures.profile_figure(summarised(frame), frame, FACTORIAL, "Repigmentation", "%", True)
+    (caught,) = drawn
+    labels = [tick.get_text() for tick in caught[0].axes[0].get_xticklabels()]
+    assert labels[0] == "1"
+    assert labels[-1] == "52"
+    assert "" in labels
+
+
+def test_the_pairs_are_counted() -> None:
+    frame = pd.DataFrame(
+        [
+            ("A", "Laser", 1.0),
+            ("A", "Both", 3.0),
+            ("B", "Laser", 2.0),
+            ("B", "Both", 2.0),
+            ("C", "Laser", 5.0),
+            ("C", "Both", 1.0),
+            ("D", "Laser", 4.0),
+        ],
+        columns=["patient", "arm", "value"],
+    )
+    arms = {"Laser": ("laser",), "Both": ("laser", "prp")}
+    words = figures.paired_figure(frame, arms, "Score", "points", higher_is_better=False).alt_text
+    # A is higher under Both (worse), B equal, C lower (better), D has no pair.
+    assert "Both was worse than Laser in 1 of 3 patients, equal in 1, better in 1." in words
+
+
+def test_several_lesions_of_an_arm_are_averaged_and_said_so() -> None:
+    frame = pd.DataFrame(
+        [("A", "Laser", 0.0), ("A", "Laser", 10.0), ("A", "Both", 7.0)], columns=["patient", "arm", "value"]
+    )
+    figure = figures.paired_figure(frame, {"Laser": ("laser",), "Both": ("laser", "prp")}, "Score", "points")
+    assert "averaged" in figure.caption
+    assert "Laser 5" in figure.alt_text
+
+
+def test_grades_are_summed_up_by_their_median_and_best() -> None:
+    words = figures.grade_figure(grade_counts(ADD_ON), ADD_ON).alt_text
+    # 2 + 6 = 8 of 20 are below 6–25 %, 16 at most in it; 2 of 20 in the best.
+    assert "Fractional CO2 laser median 6–25 %, 10\u202f% at 76–100 % (n = 20)" in words
+    assert "Laser + platelet-rich plasma median 51–75 %, 40\u202f% at 76–100 % (n = 20)" in words
+
+
+def test_ordered_categories_set_the_order_of_grades() -> None:
+    counts = grade_counts(ADD_ON)
+    levels = list(dict.fromkeys(counts["grade"]))
+    shuffled = counts.sample(frac=1, random_state=1).assign(
+        grade=lambda f: pd.Categorical(f["grade"], levels, ordered=True)
+    )
+    assert figures.grade_figure(shuffled, ADD_ON).svg == figures.grade_figure(counts, ADD_ON).svg
+
+
+def test_the_flow_is_told_stage_by_stage() -> None:
+    words = figures.flow_figure(flow_rows()).alt_text.replace("\u00a0", " ")
+    assert words.startswith(
+        "Enrolled: 30 patients, 120 lesions. Allocated: Untreated 30 patients, 30 lesions;"
+    )
+    assert "Laser + PRP 27 patients, 27 lesions (3 not assessed: moved away)" in words
+
+
+def test_a_parallel_trials_flow_counts_patients_alone() -> None:
+    rows = flow_rows().assign(lesions=np.nan)
+    figure = figures.flow_figure(rows)
+    assert "lesion" not in figure.alt_text.replace("at least one assessed lesion", "")
+    assert "lesions" not in figure.caption
+
+
+def test_residuals_that_fan_out_are_reported() -> None:
+    x = np.linspace(0, 1, 300)
+    rng = np.random.default_rng(8)
+    noise = rng.normal(0, 1, 300)
+    even = figures.residual_figure(x, noise, "model").alt_text
+    fan = figures.residual_figure(x, noise * np.where(x > 0.5, 3, 1), "model").alt_text
+
+    def ratio(words: str) -> float:
+        return float(re.findall(r"spread ([\d.]+) times", words)[0])
+
+    # Both thirds hold 100 residuals: the ratio of two standard deviations is within 0.8 and 1.25 here.
+    assert 0.8 < ratio(even) < 1.25
+    assert ratio(fan) == pytest.approx(3 * ratio(even), abs=0.02)  # two decimals are printed
+
+
+def test_residuals_with_missing_rows_are_drawn_without_them() -> None:
+    x = np.r_[np.linspace(0, 1, 30), np.nan]
+    figure = figures.residual_figure(x, np.r_[np.tile([-1.0, 1.0], 15), 0.0], "model")
+    assert "of 30 points" in figure.alt_text
+
+
+# --- helpers ---
+
+
+@given(st.lists(st.floats(-50, 150), max_size=8), st.floats(0.5, 12))
+def test_labels_are_moved_apart_in_order_and_stay_inside(positions: list[float], gap: float) -> None:
+    moved = spread_apart(positions, gap, 0, 100)
+    ranked = [moved[k] for k in sorted(range(len(positions)), key=lambda k: positions[k])]
+    # 1e-9: sums of a few numbers of size 100 in double precision.
+    assert all(later - earlier >= gap - 1e-9 for earlier, later in pairwise(ranked))
+    assert all(-1e-9 <= place <= 100 + 1e-9 for place in moved)
+
+
+def test_labels_that_do_not_touch_stay_where_they_are() -> None:
+    assert spread_apart([10, 50, 30], 5, 0, 100) == pytest.approx([10, 50, 30])
+
+
+def test_labels_that_touch_move_by_the_same_amount() -> None:
+    assert spread_apart([50, 50], 10, 0, 100) == pytest.approx([45, 55])
+
+
+def test_more_labels_than_room_are_spaced_evenly() -> None:
+    assert spread_apart([1, 2, 3], 60, 0, 100) == pytest.approx([0, 50, 100])
+
+
+def test_wrapped_text_fits_and_keeps_every_word() -> None:
+    text = "Change of the Vitiligo Area Scoring Index from baseline"
+    with house_style():
+        figure = new_figure(1)
+        lines = wrap(figure, text, 1.5).split("\n")
+        assert max(text_width(figure, line) for line in lines) <= 1.5
+    assert " ".join(lines) == text
+
+
+def test_axes_are_named_with_unit_and_direction() -> None:
+    assert axis_name("Repigmentation", "%", True) == "Repigmentation (%, higher is better)"
+    assert axis_name("VASI", "", False) == "VASI (lower is better)"
+    assert axis_name("Count", "") == "Count"
+
+
+def test_dots_of_equal_values_stand_side_by_side() -> None:
+    offsets = course.dot_offsets(np.array([1.0, 1.0, 1.0, 9.0]), pd.Series([1.0, 9.0]))
+    assert len(set(offsets[:3])) == 3
+    assert offsets[3] == 0
