@@ -144,7 +144,7 @@ ECCA = Instrument(
     higher_is_better=False,
     unit="points",
     kind="continuous",
-    source="Dreno B et al. 2007 (six items, weighted)",
+    source="Dreno et al. 2007 (six items, weighted)",
     verified=False,
     tag="V, R, A",
     recalled=("the weights and the limits of the counts; the maximum 3 × 180 = 540 is arithmetic on them",),

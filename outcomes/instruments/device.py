@@ -149,7 +149,7 @@ def _days(sign: str) -> Instrument:
         higher_is_better=False,
         unit="days",
         kind="continuous",
-        source="Lee JW et al. Dermatol Surg 2011, doi 10.1111/j.1524-4725.2011.01999.x "
+        source="Lee et al. Dermatol Surg 2011, doi 10.1111/j.1524-4725.2011.01999.x "
         "(visits on days 0, 2, 4, 6, 8, 15 and 30)",
         verified=True,
         tag="V",

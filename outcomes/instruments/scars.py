@@ -45,7 +45,7 @@ MANCHESTER_ITEMS = (
     Item(name="distortion", label="distortion: 1 none, 2 mild, 3 moderate, 4 severe", minimum=1, maximum=4),
     Item(name="texture", label="texture: 1 normal, 2 just palpable, 3 firm, 4 hard", minimum=1, maximum=4),
 )
-_MANCHESTER_SOURCE = "Beausang E et al. Plast Reconstr Surg 1998;102:1954 (items); PMC5640351"
+_MANCHESTER_SOURCE = "Beausang et al. Plast Reconstr Surg 1998;102:1954 (items); PMC5640351"
 _MANCHESTER_NOTE = "In a striae trial the score fell from 12.0 (SD 0.8) to 7.1 (SD 1.4)."
 
 MANCHESTER = Instrument(

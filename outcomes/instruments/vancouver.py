@@ -77,7 +77,7 @@ VSS_SULLIVAN = _vancouver(
         _HEIGHT,
     ),
     formula="Sum of the four items.",
-    source="Sullivan T et al. J Burn Care Rehabil 1990;11:256; items as on physio-pedia.com",
+    source="Sullivan et al. J Burn Care Rehabil 1990;11:256; items as on physio-pedia.com",
 )
 
 VSS_BARYZA = _vancouver(

@@ -16,7 +16,7 @@ _BODY_REGIONS = {
     "feet": "feet",
 }
 _VASI_SOURCE = (
-    "Hamzavi I et al. Arch Dermatol 2004;140:677; medicalalgorithms.com/vitiligo-area-scoring-index-vasi; "
+    "Hamzavi et al. Arch Dermatol 2004;140:677; medicalalgorithms.com/vitiligo-area-scoring-index-vasi; "
     "usdermed.com/clinical-tools/vasi"
 )
 _VASI_FORMULA = (
@@ -242,7 +242,7 @@ _VETF_AREAS = {
     "legs": "legs",
     "hands_feet": "hands and feet",
 }
-_VETF_SOURCE = "Taieb A et al. (Vitiligo European Task Force), Pigment Cell Res 2007;20:27"
+_VETF_SOURCE = "Taieb et al. (Vitiligo European Task Force), Pigment Cell Res 2007;20:27"
 
 
 def _vetf(
