@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 import textwrap
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from outcomes.instruments.instrument import Instrument, describe_range
+from outcomes.instruments.instrument import Instrument, Item, describe_range
 
 _WIDTH = 88
+_NUMBER = re.compile(r"[0-9]+$")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemGroup:
+    """One item (`last` is None), or numbered items alike in all but their number; `label` speaks of all."""
+
+    first: Item
+    last: Item | None
+    label: str
 
 
 def explain(instrument: Instrument) -> str:
@@ -64,12 +77,37 @@ def _facts(instrument: Instrument) -> str:
     )
 
 
+def grouped(items: Iterable[Item]) -> tuple[ItemGroup, ...]:
+    """Items in order, with numbered items that differ in nothing but their number as one group."""
+    groups = []
+    for _, run in itertools.groupby(items, key=_without_number):
+        members = list(run)
+        first, last = members[0], members[-1]
+        if len(members) == 1:
+            groups.append(ItemGroup(first, None, first.label))
+            continue
+        low, high = (_NUMBER.findall(end.name)[0] for end in (first, last))  # a run of several has numbers
+        label = first.label.replace(low, f"{low} to {high}", 1)
+        groups.append(ItemGroup(first, last, label))
+    return tuple(groups)
+
+
+def _without_number(item: Item) -> tuple[object, ...]:
+    """What numbered items of one kind share; the name itself where there is no number."""
+    found = _NUMBER.search(item.name)
+    if found is None or found.group() not in item.label:
+        return (item.name,)
+    stem, label = item.name[: found.start()], item.label.replace(found.group(), "#", 1)
+    return stem, label, item.minimum, item.maximum, item.step, item.weight, item.scored
+
+
 def _items(instrument: Instrument) -> str:
     lines = ["Items (column, allowed values, meaning)"]
-    for item in instrument.items:
-        weight = f" (weight {item.weight:g})" if item.weight != 1 else ""
-        lines.append(f"  {item.name}: {item.expected()}{weight}")
-        lines.append(textwrap.fill(item.label, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    for group in grouped(instrument.items):
+        weight = f" (weight {group.first.weight:g})" if group.first.weight != 1 else ""
+        names = group.first.name if group.last is None else f"{group.first.name} to {group.last.name}"
+        lines.append(f"  {names}: {group.first.expected()}{weight}")
+        lines.append(textwrap.fill(group.label, _WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6))
     return "\n".join(lines)
 
 

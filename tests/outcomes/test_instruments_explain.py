@@ -9,8 +9,8 @@ def test_every_instrument_explains_itself(name):
     found = INSTRUMENTS[name]
     text = found.explain()
     assert text.startswith(found.title)
-    for item in found.items:
-        assert f"  {item.name}: " in text
+    for item in (found.items[0], found.items[-1]):
+        assert f" {item.name}" in text
     assert "How sure" in text
     assert max(map(len, text.splitlines())) <= max(88, len(found.title))
     assert "nan" not in text.lower().replace("quartile", "").split()
@@ -48,3 +48,12 @@ def test_a_nominal_instrument_has_no_direction():
 
 def test_direction_left_to_the_protocol():
     assert "the protocol must say" in get_instrument("melanin-index").explain()
+
+
+def test_numbered_items_share_a_line():
+    text = get_instrument("vitiqol").explain()
+    assert "q1 to q15: 0 to 6 in steps of 1" in text
+    assert "question 1 to 15: 0 not at all" in text
+    assert "  severity: 0 to 6" in text
+    # the ten questions of the DLQI have each their topic
+    assert all(f"  q{k}: " in get_instrument("dlqi").explain() for k in range(1, 11))
