@@ -181,7 +181,7 @@ def _source(endpoint: Endpoint, by_name: dict[str, Endpoint]) -> Iterator[str]:
         others = [name for name in by_name if name != endpoint.name]
         yield f"key 'from': {unknown('endpoint', endpoint.from_, others)}"
     if endpoint.from_ is not None:
-        for key in ("minimum", "maximum", "unit", "baseline", "baseline_column"):
+        for key in ("minimum", "maximum", "unit", "level", "baseline", "baseline_column"):
             if getattr(endpoint, key) is not None:
                 yield f"key {key!r}: it belongs to the endpoint that reads the data, {endpoint.from_!r}"
     if endpoint.baseline_column is not None and (

@@ -286,6 +286,8 @@ class Endpoint(StrictTable):
         Whether there is a value before treatment; a number says that it is that by definition.
     baseline_column : str or None
         Column of the assessments that repeats the baseline on each row, where there is no baseline visit.
+    missing_items : {"strict", "published"}
+        A total with a missing item is missing, or follows the rule of the instrument's authors.
     """
 
     name: Text
@@ -306,6 +308,7 @@ class Endpoint(StrictTable):
     level: Literal["patient", "lesion"] | None = None
     baseline: Literal["measured", "none"] | float | None = None
     baseline_column: Text | None = None
+    missing_items: Literal["strict", "published"] = "strict"
 
     @property
     def columns(self) -> tuple[str, ...]:
