@@ -323,6 +323,9 @@ def _data(protocol: Protocol) -> Iterator[str]:
         if name not in ("patients", "lesions", "assessments", "events"):
             files = ("patients", "lesions", "assessments", "events")
             yield f"[data.sheets]: {unknown('key', name, files)}"
+    for file, count in Counter((data.assessments, *data.alternatives)).items():
+        if count > 1:
+            yield f"[data], key 'alternatives': {file!r} stands there {count} times, 'assessments' counted in"
     if data.assessments_where is not None:
         try:
             query_names(data.assessments_where)

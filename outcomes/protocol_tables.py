@@ -143,6 +143,10 @@ class DataFiles(StrictTable):
     assessments_where : str or None
         A query on the assessments as they stand in the file, such as ``"ANL01FL == 'Y'"``: the rows that
         do not fulfil it are left out, and counted.
+    alternatives : tuple of str
+        Files that could each stand in the place of `assessments`: complete tables that agree with what is
+        known equally well, such as the other reconstructions of a published summary. A report repeats the
+        primary analysis over them; `Trial.alternatives` gives each as a trial.
     """
 
     patients: Text = "patients.csv"
@@ -156,6 +160,7 @@ class DataFiles(StrictTable):
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     missing_baseline: Literal["defect", "keep"] = "defect"
     assessments_where: Text | None = None
+    alternatives: tuple[Text, ...] = ()
 
     def theirs(self, column: str) -> str:
         """Return what the files call our `column`."""
