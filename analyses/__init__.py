@@ -1,0 +1,21 @@
+"""From a frame to estimates: mixed models, marginal means, and what a combination of therapies adds.
+
+>>> from analyses import fit_mixed_model, marginal_means, compare_therapies
+"""
+
+from analyses.combination import compare_therapies
+from analyses.formula import MixedFormula, parse_formula
+from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
+from analyses.mixed_model import fit_mixed_model
+from analyses.mixed_model_fit import MixedModelFit
+
+__all__ = [
+    "ContrastTable",
+    "MarginalMeans",
+    "MixedFormula",
+    "MixedModelFit",
+    "compare_therapies",
+    "fit_mixed_model",
+    "marginal_means",
+    "parse_formula",
+]

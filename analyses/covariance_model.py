@@ -1,0 +1,90 @@
+"""All covariance components of one model side by side: random terms, then the residual of each group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.covariance import Elements, Structure, to_matrix
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One covariance matrix of the model.
+
+    Attributes
+    ----------
+    name
+        The term as written, with the group's level where there is one.
+    structure
+        Its structure.
+    is_residual
+        Whether it is the residual's.
+    """
+
+    name: str
+    structure: Structure
+    is_residual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CovarianceModel:
+    """The components in the order of their elements in `crossproducts.Layout`."""
+
+    components: tuple[Component, ...]
+
+    @property
+    def n_parameters(self) -> int:
+        """Parameters of all components."""
+        return sum(component.structure.n_parameters for component in self.components)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Natural parameters, each after its component's name."""
+        return tuple(f"{c.name}: {name}" for c in self.components for name in c.structure.parameter_names)
+
+    def split(self, parameters: Array) -> list[Array]:
+        """Parameters of each component."""
+        bounds = np.cumsum([component.structure.n_parameters for component in self.components])
+        return np.split(parameters, bounds[:-1])
+
+    def search(self, theta: Array) -> Elements:
+        """Elements of all components by the search parameters."""
+        return self._stack(theta, lambda structure, part: structure.search(part))
+
+    def natural(self, eta: Array) -> Elements:
+        """Elements of all components by the natural parameters."""
+        return self._stack(eta, lambda structure, part: structure.natural(part))
+
+    def natural_values(self, theta: Array) -> Array:
+        """Natural parameters that belong to search parameters."""
+        parts = zip(self.components, self.split(theta), strict=True)
+        return np.concatenate([component.structure.natural_values(part) for component, part in parts])
+
+    def _stack(self, parameters: Array, evaluate: Callable[[Structure, Array], Elements]) -> Elements:
+        parts = [
+            evaluate(c.structure, part)
+            for c, part in zip(self.components, self.split(parameters), strict=True)
+        ]
+        n_elements, h = sum(len(part.value) for part in parts), len(parameters)
+        first, second = np.zeros((n_elements, h)), np.zeros((n_elements, h, h))
+        row = column = 0
+        for part in parts:
+            rows, columns = slice(row, row + len(part.value)), slice(column, column + part.first.shape[1])
+            first[rows, columns] = part.first
+            second[rows, columns, columns] = part.second
+            row, column = rows.stop, columns.stop
+        return Elements(np.concatenate([part.value for part in parts]), first, second)
+
+    def matrices(self, elements: Array) -> list[Array]:
+        """Covariance matrix of each component."""
+        sizes = [component.structure.size for component in self.components]
+        bounds = np.cumsum([size * (size + 1) // 2 for size in sizes])
+        return [
+            to_matrix(part, size) for part, size in zip(np.split(elements, bounds[:-1]), sizes, strict=True)
+        ]

@@ -1,0 +1,377 @@
+"""The data, once, as cross-products per pattern of rows within a cluster.
+
+A Gaussian mixed model needs the data only through ``C_k[s, t] = sum_i w_is w_it'``, where the sum runs over the
+clusters i (patients) of pattern k, ``w_is`` is row s of ``[X y]`` of cluster i, and a pattern is all that the
+covariance of a cluster depends on: the slots (visits, arms) of its rows, which rows share a lesion, the random effects'
+design and the covariance group. After this one pass an evaluation of the likelihood costs nothing that grows with the
+number of clusters.
+
+Everything symmetric is kept packed: of pairs of rows s <= t the sum ``C[s,t] + C[t,s]`` (``C[s,s]`` on the diagonal),
+and of that symmetric matrix its upper triangle. All patterns' pairs stand below each other in one array, so that
+``X'V^-1 X`` is one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from analyses.covariance import upper_triangle
+from outcomes.errors import ModelError
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomDesign:
+    """Random effects of one term.
+
+    Attributes
+    ----------
+    z
+        Columns of the effects, shape (n, q).
+    subject
+        Unit which has the effects, as a code per row, shape (n,).
+    """
+
+    z: Array
+    subject: Codes
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualDesign:
+    """Where each row stands in the residual covariance.
+
+    Attributes
+    ----------
+    slot
+        Level of the coordinate, shape (n,).
+    subject
+        Unit within which residuals are correlated, shape (n,).
+    group
+        Covariance group, shape (n,).
+    n_slots, n_groups
+        Their numbers.
+    """
+
+    slot: Codes
+    subject: Codes
+    group: Codes
+    n_slots: int
+    n_groups: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The patterns that have the same number of rows.
+
+    Attributes
+    ----------
+    size
+        Rows of a cluster, m.
+    rows
+        Row numbers of every cluster, pattern by pattern, shape (clusters, m).
+    pattern
+        Pattern of every cluster, ascending from 0, shape (clusters,).
+    counts
+        Clusters of every pattern, shape (k,).
+    pairs
+        Where the block's pairs stand in the packed arrays; k times m (m + 1) / 2 of them.
+    """
+
+    size: int
+    rows: Codes
+    pattern: Codes
+    counts: Array
+    pairs: slice
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of patterns."""
+        return len(self.counts)
+
+    def unpack(self, packed: Array) -> Array:
+        """Symmetric matrices of packed pairs: (..., pairs) to (..., k, m, m)."""
+        rows, columns = upper_triangle(self.size)
+        index = np.empty((self.size, self.size), dtype=np.intp)
+        index[rows, columns] = index[columns, rows] = np.arange(len(rows))
+        mine = packed[..., self.pairs]
+        split = mine.reshape(*mine.shape[:-1], self.n_patterns, len(rows))
+        return split[..., index]
+
+    def pack(self, matrices: Array) -> Array:
+        """Pairs of symmetric matrices: (..., k, m, m) to (..., pairs of this block)."""
+        rows, columns = upper_triangle(self.size)
+        packed = matrices[..., rows, columns]
+        return packed.reshape(*packed.shape[:-2], -1)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Clusters and their patterns, before any response is seen.
+
+    Attributes
+    ----------
+    blocks
+        Patterns by number of rows.
+    elements
+        Derivative of every packed pair's covariance by every element of the components' covariance
+        matrices (sparse, elements x pairs): ``Sigma = elements.T @ phi`` is linear in them.
+    n_rows, n_clusters
+        Their numbers.
+    """
+
+    blocks: tuple[Block, ...]
+    elements: sparse.csr_array
+    n_rows: int
+    n_clusters: int
+
+    @property
+    def n_pairs(self) -> int:
+        """Packed pairs of all patterns."""
+        return int(self.blocks[-1].pairs.stop)
+
+    @property
+    def multiplicity(self) -> Array:
+        """How often a packed pair stands in its matrix: 1 on the diagonal, else 2; shape (pairs,)."""
+        counts = []
+        for block in self.blocks:
+            rows, columns = upper_triangle(block.size)
+            counts.append(np.tile(np.where(rows == columns, 1.0, 2.0), block.n_patterns))
+        return np.concatenate(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class CrossProducts:
+    """Packed cross-products of ``W = [X y]`` with their layout.
+
+    Attributes
+    ----------
+    layout
+        The patterns.
+    products
+        Shape (pairs, P (P + 1) / 2), where P counts the columns of W.
+    n_columns
+        P.
+    """
+
+    layout: Layout
+    products: Array
+    n_columns: int
+
+
+def _compress(rows: NDArray[np.generic]) -> Codes:
+    """Codes of equal rows of a matrix, numbered in sorted order."""
+    if rows.shape[1] == 0:
+        return np.zeros(len(rows), dtype=np.intp)
+    _, codes = np.unique(rows, axis=0, return_inverse=True)
+    flat: Codes = codes.reshape(-1).astype(np.intp)
+    return flat
+
+
+def nesting(subjects: Sequence[Codes]) -> tuple[Codes, list[Codes]]:
+    """Return the cluster of every row, and the subjects nested in it.
+
+    Parameters
+    ----------
+    subjects
+        Codes of every term's subject, shape (n,) each.
+
+    Returns
+    -------
+    cluster, inner
+        The coarsest subject, and the others from coarse to fine without repeats.
+
+    Raises
+    ------
+    ModelError
+        Where two subjects cross, so that no cluster holds them.
+    """
+    unique: list[Codes] = []
+    for codes in sorted(subjects, key=lambda codes: int(codes.max()) + 1):
+        if not unique or not np.array_equal(_relabel(codes), _relabel(unique[-1])):
+            unique.append(codes)
+    cluster = unique[0]
+    for coarse, fine in pairwise(unique):
+        parent = np.full(int(fine.max()) + 1, -1, dtype=np.intp)
+        parent[fine] = coarse
+        if not np.array_equal(parent[fine], coarse):
+            raise ModelError(
+                "two subjects of the covariance cross each other",
+                expected="subjects nested in one another, such as patient and patient:lesion",
+                got="units of one subject that occur with several units of the other",
+                hint="enter a crossed factor with few levels (rater, clinic) as a fixed effect",
+            )
+    return cluster, unique[1:]
+
+
+def _relabel(codes: Codes) -> Codes:
+    """Codes numbered by first appearance, so that equal partitions are equal arrays."""
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.intp)
+    rank[np.argsort(first)] = np.arange(len(first))
+    ranked: Codes = rank[inverse.reshape(-1)]
+    return ranked
+
+
+def make_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Layout:
+    """Group the clusters by pattern.
+
+    Units that the model treats alike (the lesions of a patient) are put into a canonical order within the patient
+    first, so that patients whose lesions differ only in their labels share a pattern.
+
+    Parameters
+    ----------
+    random
+        Random terms.
+    residual
+        Residual covariance; independent residuals have each row as a subject of its own.
+
+    Returns
+    -------
+    Layout
+    """
+    n = len(residual.slot)
+    independent = int(residual.subject.max()) + 1 == n
+    subjects = [term.subject for term in random] + ([] if independent and random else [residual.subject])
+    cluster, inner = nesting(subjects)
+    signature = np.column_stack([residual.slot, residual.group, *(_compress(term.z) for term in random)])
+    code = _compress(signature)
+    order, position, pattern_of_cluster = _canonical(cluster, inner, code)
+    starts = np.flatnonzero(position == 0)
+    sizes = np.diff(np.append(starts, n))
+    blocks: list[Block] = []
+    offset = 0
+    for size in np.unique(sizes):
+        mine = np.flatnonzero(sizes == size)
+        mine = mine[np.argsort(pattern_of_cluster[mine], kind="stable")]
+        rows = order[starts[mine][:, None] + np.arange(size)]
+        _, pattern, counts = np.unique(pattern_of_cluster[mine], return_inverse=True, return_counts=True)
+        n_pairs = len(counts) * (size * (size + 1) // 2)
+        blocks.append(
+            Block(int(size), rows, pattern.reshape(-1), counts.astype(float), slice(offset, offset + n_pairs))
+        )
+        offset += n_pairs
+    return Layout(tuple(blocks), _element_map(blocks, random, residual), n, len(starts))
+
+
+def _canonical(cluster: Codes, inner: list[Codes], code: Codes) -> tuple[Codes, Codes, Codes]:
+    """Order rows by cluster and canonically within it.
+
+    Returns the order, each row's position within its cluster, and the pattern of every cluster.
+    """
+    n = len(cluster)
+    if len(inner) == 1:
+        fine = _canonical_units(inner[0], code)
+        order = np.lexsort((code, inner[0], fine, cluster))
+        keys = [inner[0][order], code[order]]
+    else:
+        order = np.lexsort((code, *reversed(inner), cluster))
+        keys = [*(codes[order] for codes in inner), code[order]]
+    ordered = cluster[order]
+    fresh = np.r_[True, ordered[1:] != ordered[:-1]]
+    number = np.cumsum(fresh) - 1
+    starts = np.flatnonzero(fresh)
+    position = np.arange(n) - starts[number]
+    # Units are named by their rank within the cluster, so that labels do not make patterns.
+    columns = [_rank_within(key, fresh, number, starts) for key in keys[:-1]] + [keys[-1]]
+    width = int(position.max()) + 1
+    table = np.full((int(number[-1]) + 1, width * len(columns)), -1, dtype=np.intp)
+    for at, column in enumerate(columns):
+        table[number, position + at * width] = column
+    return order, position, _compress(table)
+
+
+def _rank_within(key: Codes, fresh: NDArray[np.bool_], number: Codes, starts: Codes) -> Codes:
+    """Running number of a unit within its cluster, rows being sorted by it."""
+    change = np.r_[True, key[1:] != key[:-1]] | fresh
+    running = np.cumsum(change) - 1
+    ranked: Codes = running - running[starts][number]
+    return ranked
+
+
+def _canonical_units(unit: Codes, code: Codes) -> Codes:
+    """Code of every row's unit by the rows that it holds: equal units get equal codes."""
+    order = np.lexsort((code, unit))
+    ordered = unit[order]
+    fresh = np.r_[True, ordered[1:] != ordered[:-1]]
+    number = np.cumsum(fresh) - 1
+    position = np.arange(len(unit)) - np.flatnonzero(fresh)[number]
+    table = np.full((int(number[-1]) + 1, int(position.max()) + 1), -1, dtype=np.intp)
+    table[number, position] = code[order]
+    signature = _compress(table)
+    codes = np.empty(len(unit), dtype=np.intp)
+    codes[order] = signature[number]
+    return codes
+
+
+def _element_map(
+    blocks: list[Block], random: Sequence[RandomDesign], residual: ResidualDesign
+) -> sparse.csr_array:
+    """Sparse map from covariance elements (random terms, then residual groups) to the packed pairs."""
+    one, other = [], []
+    for block in blocks:
+        first_of_pattern = np.searchsorted(block.pattern, np.arange(block.n_patterns))
+        representative = block.rows[first_of_pattern]
+        rows, columns = upper_triangle(block.size)
+        one.append(representative[:, rows].reshape(-1))
+        other.append(representative[:, columns].reshape(-1))
+    s, t = np.concatenate(one), np.concatenate(other)
+    lines: list[sparse.csr_array] = []
+    for term in random:
+        same = np.flatnonzero(term.subject[s] == term.subject[t])
+        zs, zt = term.z[s[same]], term.z[t[same]]
+        for a, b in zip(*upper_triangle(term.z.shape[1]), strict=True):
+            product = zs[:, a] * zt[:, b]
+            if a != b:
+                product = product + zs[:, b] * zt[:, a]
+            lines.append(
+                sparse.csr_array((product, (np.zeros(len(same), dtype=np.intp), same)), shape=(1, len(s)))
+            )
+    m = residual.n_slots
+    per_group = m * (m + 1) // 2
+    same = np.flatnonzero(residual.subject[s] == residual.subject[t])
+    low = np.minimum(residual.slot[s[same]], residual.slot[t[same]])
+    high = np.maximum(residual.slot[s[same]], residual.slot[t[same]])
+    element = residual.group[s[same]] * per_group + low * m - low * (low - 1) // 2 + high - low
+    lines.append(
+        sparse.csr_array((np.ones(len(same)), (element, same)), shape=(residual.n_groups * per_group, len(s)))
+    )
+    return sparse.csr_array(sparse.vstack(lines))
+
+
+def accumulate(layout: Layout, w: Array) -> CrossProducts:
+    """Form the cross-products of the rows of W in one pass.
+
+    Parameters
+    ----------
+    layout
+        The patterns.
+    w
+        ``[X y]``, shape (n, P); centred and scaled by the caller, so that nothing cancels.
+
+    Returns
+    -------
+    CrossProducts
+    """
+    columns = w.shape[1]
+    p_rows, p_columns = upper_triangle(columns)
+    products = np.empty((layout.n_pairs, len(p_rows)))
+    for block in layout.blocks:
+        m = block.size
+        rows, others = upper_triangle(m)
+        out = products[block.pairs].reshape(block.n_patterns, len(rows), len(p_rows))
+        bounds = np.searchsorted(block.pattern, np.arange(block.n_patterns + 1))
+        scale = np.where(rows == others, 0.5, 1.0)[:, None, None]
+        for k in range(block.n_patterns):
+            mine = w[block.rows[bounds[k] : bounds[k + 1]]].reshape(-1, m * columns)
+            full = (mine.T @ mine).reshape(m, columns, m, columns)
+            pairs = full[rows, :, others, :]
+            out[k] = (scale * (pairs + pairs.transpose(0, 2, 1)))[:, p_rows, p_columns]
+    return CrossProducts(layout, products, columns)

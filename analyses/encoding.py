@@ -1,0 +1,61 @@
+"""New rows in the encoding that a fit remembers: the same columns, or an error that names the unknown level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analyses.model_frame import ModelFrame
+from outcomes.errors import ModelError
+
+
+def encode(frame: ModelFrame, new_data: pd.DataFrame) -> NDArray[np.float64]:
+    """Rows of the full fixed-effects design for new data.
+
+    Parameters
+    ----------
+    frame
+        The model frame of the fit.
+    new_data
+        One row each; needs the variables of the fixed part.
+
+    Returns
+    -------
+    array
+        Shape (rows, columns of ``frame.x``).
+
+    Raises
+    ------
+    ModelError
+        Where a variable is missing, or a level was not in the data that the model was fitted to. formulaic would turn
+        such a level into the reference.
+    """
+    wanted = sorted(str(name) for name in frame.spec.required_variables)
+    rows = pd.DataFrame(index=new_data.index)
+    for name in wanted:
+        if name not in new_data.columns:
+            raise ModelError(
+                "a variable of the model is missing in the new data",
+                expected=name,
+                got=", ".join(map(str, new_data.columns)),
+            )
+        column, known = new_data[name], frame.data[name]
+        if isinstance(known.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(known.dtype):
+            levels = (
+                list(known.cat.categories)
+                if isinstance(known.dtype, pd.CategoricalDtype)
+                else sorted(known.unique())
+            )
+            unknown = [level for level in column.unique() if level not in levels]
+            if unknown:
+                raise ModelError(
+                    f"{name} has a level that the model was not fitted to",
+                    expected=f"one of {', '.join(map(str, levels))}",
+                    got=repr(unknown[0]),
+                )
+            column = pd.Categorical(column, levels)
+        rows[name] = column
+    matrix = frame.spec.get_model_matrix(rows, na_action="raise")
+    encoded: NDArray[np.float64] = matrix.to_numpy(dtype=float)
+    return encoded

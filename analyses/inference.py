@@ -1,0 +1,67 @@
+"""(estimate, standard error, df) to a tidy frame: the only home of t and F tests, p-values and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+COLUMNS = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
+"""Columns of every table of estimates, after those that name its rows."""
+
+
+def t_table(
+    estimate: Array, std_error: Array, df: Array, alpha: float = 0.05, null: float = 0.0
+) -> pd.DataFrame:
+    """Two-sided t tests and confidence intervals, a row an estimate.
+
+    Parameters
+    ----------
+    estimate, std_error, df
+        Shape (k,) each; infinite degrees of freedom give the normal distribution; NaN passes through, as the answer
+        for what is not estimable.
+    alpha
+        One minus the confidence level, two-sided.
+    null
+        Value under the null hypothesis.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`. A standard error of zero gives NaN for the test, never an infinite statistic.
+    """
+    estimate, std_error, df = (np.asarray(a, dtype=float) for a in (estimate, std_error, df))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.where(std_error > 0, (estimate - null) / std_error, np.nan)
+    half = stats.t.isf(alpha / 2, df) * std_error
+    return pd.DataFrame(
+        {
+            "estimate": estimate,
+            "std_error": std_error,
+            "df": df,
+            "statistic": statistic,
+            "p_value": 2 * stats.t.sf(np.abs(statistic), df),
+            "conf_low": estimate - half,
+            "conf_high": estimate + half,
+        },
+        columns=list(COLUMNS),
+    )
+
+
+def f_table(statistic: Sequence[float], num_df: Sequence[float], den_df: Sequence[float]) -> pd.DataFrame:
+    """F tests, a row a hypothesis: columns ``num_df, den_df, statistic, p_value``."""
+    statistics, numerator, denominator = (np.asarray(a, dtype=float) for a in (statistic, num_df, den_df))
+    finite = np.where(np.isinf(denominator), 1.0, denominator)
+    p_value = np.where(
+        np.isinf(denominator),
+        stats.chi2.sf(statistics * numerator, numerator),
+        stats.f.sf(statistics, numerator, finite),
+    )
+    return pd.DataFrame(
+        {"num_df": numerator, "den_df": denominator, "statistic": statistics, "p_value": p_value}
+    )

@@ -1,0 +1,350 @@
+"""A fitted Gaussian mixed model: its estimates, tests, predictions and residuals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analyses.covariance_model import CovarianceModel
+from analyses.crossproducts import Layout
+from analyses.encoding import encode
+from analyses.inference import f_table, t_table
+from analyses.model_frame import ModelFrame
+from analyses.optimise import Convergence
+from analyses.small_sample import SmallSample
+from analyses.standardise import Standardised
+from outcomes.errors import ModelError, NotEstimableError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedModelFit:
+    """A fitted Gaussian mixed model.
+
+    Attributes
+    ----------
+    frame
+        The rows used, their design and its encoding.
+    beta
+        Fixed effects, shape (p,), in the order of ``term_names``.
+    loglik
+        (Restricted) log-likelihood, with all constants, as lme4 and mmrm report it.
+    reml
+        Whether it is the restricted one.
+    convergence
+        How the search ended, with a sentence; ``converged`` is its truth.
+    covariance_parameters
+        DataFrame ``parameter, estimate, std_error``: natural parameters in the response's unit.
+    component_matrices
+        Covariance matrix of each component of ``model``, random terms first.
+    df_method, information
+        How tests are made, and which information was used (as it was possible).
+    """
+
+    frame: ModelFrame
+    model: CovarianceModel
+    layout: Layout
+    standard: Standardised
+    beta: Array
+    small_sample: SmallSample
+    loglik: float
+    reml: bool
+    convergence: Convergence
+    covariance_parameters: pd.DataFrame
+    component_matrices: tuple[Array, ...]
+    inverses: tuple[Array, ...]
+
+    @property
+    def formula(self) -> str:
+        """The formula as written."""
+        return self.frame.formula.text
+
+    @property
+    def df_method(self) -> str:
+        """Method of the degrees of freedom."""
+        return self.small_sample.method
+
+    @property
+    def information(self) -> str:
+        """Information of the covariance parameters that inference used."""
+        return self.small_sample.information
+
+    @property
+    def converged(self) -> bool:
+        """Whether the optimum was reached."""
+        return self.convergence.converged
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+        return len(self.frame.y)
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows left out because a model variable was missing."""
+        return self.frame.n_dropped
+
+    @property
+    def n_subjects(self) -> int:
+        """Clusters: units of the coarsest subject."""
+        return self.layout.n_clusters
+
+    @property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects."""
+        return tuple(self.frame.columns[at] for at in self.standard.kept)
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Columns dropped because they depend on those before them."""
+        kept = set(self.standard.kept.tolist())
+        return tuple(name for at, name in enumerate(self.frame.columns) if at not in kept)
+
+    @property
+    def n_covariance_parameters(self) -> int:
+        """Number of covariance parameters."""
+        return self.model.n_parameters
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; under REML only covariance parameters count, as in mmrm and PROC MIXED."""
+        return -2 * self.loglik + 2 * self._n_counted
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion with the number of subjects as sample size, as in mmrm and PROC MIXED."""
+        return float(-2 * self.loglik + np.log(self.n_subjects) * self._n_counted)
+
+    @property
+    def _n_counted(self) -> int:
+        return self.n_covariance_parameters + (0 if self.reml else len(self.beta))
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance of the fixed effects (adjusted where the df method adjusts it), terms x terms."""
+        matrix = self._spread(self.small_sample.adjusted)
+        return pd.DataFrame(matrix, index=self.term_names, columns=self.term_names)
+
+    @property
+    def vcov_model(self) -> pd.DataFrame:
+        """Model-based covariance of the fixed effects, without adjustment."""
+        matrix = self._spread(self.small_sample.phi)
+        return pd.DataFrame(matrix, index=self.term_names, columns=self.term_names)
+
+    def _spread(self, standard: Array) -> Array:
+        t = self.standard.transform
+        spread: Array = self.standard.scale**2 * t @ standard @ t.T
+        return spread
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """Fixed effects: ``term, estimate, std_error, df, statistic, p_value, conf_low, conf_high``."""
+        table = self.estimates(np.eye(len(self.beta)))
+        table.insert(0, "term", self.term_names)
+        return table
+
+    @property
+    def covariance(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """Residual covariance, levels x levels; a dict of them where it is by group."""
+        labels = self._residual_labels()
+        groups = self.frame.residual.groups
+        matrices = self.component_matrices[len(self.frame.random) :]
+        tables = [pd.DataFrame(matrix, index=labels, columns=labels) for matrix in matrices]
+        return tables[0] if groups == ("",) else dict(zip(groups, tables, strict=True))
+
+    def _residual_labels(self) -> list[str]:
+        labels = [""]
+        for levels in self.frame.residual.levels:
+            labels = [f"{label}, {level}" if label else level for label in labels for level in levels]
+        return labels
+
+    @property
+    def variance_components(self) -> pd.DataFrame:
+        """Random effects and residual: ``group, term, variance, sd, correlation``.
+
+        Of terms with several effects the correlation with the term's first effect is given.
+        """
+        rows: list[dict[str, Any]] = []
+        random = zip(self.frame.formula.random, self.frame.random_labels, strict=True)
+        named = [(":".join(term.subject), labels) for term, labels in random]
+        labels = tuple(self._residual_labels())
+        for group in self.frame.residual.groups:
+            named.append((f"Residual {group}".strip(), labels if labels != ("residual",) else ("",)))
+        for (group, terms), matrix in zip(named, self.component_matrices, strict=True):
+            spread = np.sqrt(np.diag(matrix))
+            for at, term in enumerate(terms):
+                product = spread[0] * spread[at]
+                correlation = matrix[0, at] / product if at and product > 0 else np.nan
+                rows.append(
+                    {
+                        "group": group,
+                        "term": term,
+                        "variance": matrix[at, at],
+                        "sd": spread[at],
+                        "correlation": correlation,
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def estimates(self, rows: ArrayLike, alpha: float = 0.05, null: float = 0.0) -> pd.DataFrame:
+        """T tests of several linear functions of the coefficients, a row each.
+
+        Parameters
+        ----------
+        rows
+            Shape (k, p), over ``term_names``. A row of NaN gives a row of NaN: not estimable.
+        alpha
+            One minus the confidence level.
+        null
+            Value under the null hypothesis.
+        """
+        rows = np.atleast_2d(np.asarray(rows, dtype=float))
+        standard = rows @ self.standard.transform
+        variance = np.einsum("kp,pq,kq->k", standard, self.small_sample.adjusted, standard)
+        error = self.standard.scale * np.sqrt(variance)
+        return t_table(rows @ self.beta, error, self.small_sample.row_df(standard), alpha, null)
+
+    def test(self, hypothesis: ArrayLike, rhs: ArrayLike = 0.0) -> pd.DataFrame:
+        """Test ``L beta = rhs``: a t test of a row vector, an F test of a matrix.
+
+        Parameters
+        ----------
+        hypothesis
+            L, shape (p,) or (q, p), over ``term_names``.
+        rhs
+            Number, or shape (q,).
+
+        Returns
+        -------
+        DataFrame
+            One row: the columns of ``coefficients`` without the term, or ``num_df, den_df, statistic, p_value``.
+
+        Raises
+        ------
+        ModelError
+            Where L has not one column a coefficient, or its rows depend on one another.
+        """
+        rows = np.asarray(hypothesis, dtype=float)
+        if rows.shape[-1] != len(self.beta):
+            raise ModelError(
+                "a hypothesis needs one number a coefficient",
+                expected=f"{len(self.beta)} columns: {', '.join(self.term_names)}",
+                got=f"shape {rows.shape}",
+            )
+        if rows.ndim == 1:
+            return self.estimates(rows, null=float(np.asarray(rhs)))
+        if np.linalg.matrix_rank(rows) < len(rows):
+            raise ModelError(
+                "the rows of a hypothesis depend on one another",
+                expected=f"rank {len(rows)}",
+                got=f"rank {np.linalg.matrix_rank(rows)}",
+            )
+        difference = (rows @ self.beta - np.asarray(rhs, dtype=float)) / self.standard.scale
+        statistic, numerator, denominator = self.small_sample.f_test(
+            rows @ self.standard.transform, difference
+        )
+        return f_table([statistic], [numerator], [denominator])
+
+    def estimable(self, rows: Array) -> NDArray[np.bool_]:
+        """Whether functions of all columns (aliased ones included) are estimable, shape (k,) for rows (k, columns)."""
+        if not self.aliased:
+            return np.ones(len(rows), dtype=bool)
+        x = self.frame.x
+        size = np.sqrt((x**2).mean(axis=0))
+        size = np.where(size > 0, size, 1.0)
+        _, values, basis = np.linalg.svd(x / size, full_matrices=True)
+        rank = len(self.standard.kept)
+        del values
+        null = basis[rank:].T
+        scaled = rows / size
+        outside = np.abs(scaled @ null).max(axis=1)
+        estimable: NDArray[np.bool_] = outside <= 1e-8 * np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
+        return estimable
+
+    def predict(self, new_data: pd.DataFrame | None = None, alpha: float = 0.05) -> pd.DataFrame:
+        """Fixed-effects prediction: ``estimate, std_error, df, conf_low, conf_high`` for each row.
+
+        Raises
+        ------
+        NotEstimableError
+            Where a row's prediction depends on an aliased coefficient.
+        """
+        full = self.frame.x if new_data is None else self.design_rows(new_data)
+        bad = np.flatnonzero(~self.estimable(full))
+        if len(bad):
+            raise NotEstimableError(
+                "a prediction is not estimable from these data",
+                got=f"{len(bad)} rows, the first at position {bad[0]}",
+                where=self.formula,
+                hint=f"it depends on {', '.join(self.aliased)}",
+            )
+        table = self.estimates(full[:, self.standard.kept], alpha)
+        table.index = self.frame.data.index if new_data is None else new_data.index
+        return table[["estimate", "std_error", "df", "conf_low", "conf_high"]]
+
+    def design_rows(self, new_data: pd.DataFrame) -> Array:
+        """Rows of the full fixed-effects design (aliased columns included) for new data, by the encoding remembered.
+
+        Raises
+        ------
+        ModelError
+            Where a level was not in the data that the model was fitted to.
+        """
+        return encode(self.frame, new_data)
+
+    @property
+    def fitted(self) -> Array:
+        """Fixed-effects fit of the rows used, shape (n,)."""
+        values: Array = self.frame.x[:, self.standard.kept] @ self.beta
+        return values
+
+    def residuals(self, kind: str = "raw") -> Array:
+        """Residuals of the rows used, shape (n,).
+
+        Parameters
+        ----------
+        kind
+            ``raw``: response minus fixed-effects fit; ``pearson``: over the marginal standard deviation;
+            ``normalised``: whitened within the cluster by the Cholesky factor of its covariance.
+        """
+        raw = self.standard.w[:, -1] * self.standard.scale - self._beta_step()
+        if kind not in ("raw", "pearson", "normalised"):
+            raise ModelError(
+                "unknown kind of residual", expected="raw, pearson or normalised", got=repr(kind)
+            )
+        root = np.sqrt(self.frame.weights)
+        if kind == "raw":
+            plain: Array = raw / root
+            return plain
+        out = np.empty_like(raw)
+        for block, inverse in zip(self.layout.blocks, self.inverses, strict=True):
+            lower = np.linalg.cholesky(np.linalg.inv(inverse)) * self.standard.scale
+            rows = raw[block.rows]
+            if kind == "pearson":
+                spread = np.sqrt(np.einsum("kst,kst->ks", lower, lower))
+                out[block.rows] = rows / spread[block.pattern]
+            else:
+                out[block.rows] = np.linalg.solve(lower[block.pattern], rows[..., None])[..., 0]
+        return out
+
+    def _beta_step(self) -> Array:
+        """Weighted fit beyond the least-squares one, which the response has already been relieved of."""
+        step = np.linalg.solve(self.standard.transform, self.beta - self.standard.offset)
+        fit: Array = self.standard.w[:, :-1] @ step
+        return fit
+
+    def __str__(self) -> str:
+        kind = "REML" if self.reml else "ML"
+        head = f"Gaussian mixed model by {kind}: {self.formula}"
+        counts = f"{self.n_obs} rows of {self.n_subjects} subjects" + (
+            f", {self.n_dropped} left out for missing values" if self.n_dropped else ""
+        )
+        numbers = f"log-likelihood {self.loglik:.4f}, AIC {self.aic:.2f}, BIC {self.bic:.2f}; tests: {self.df_method}"
+        alias = [f"dropped as aliased: {', '.join(self.aliased)}"] if self.aliased else []
+        table = self.coefficients.to_string(index=False, float_format=lambda value: f"{value:.4g}")
+        return "\n".join([head, counts, numbers, self.convergence.sentence, *alias, table])

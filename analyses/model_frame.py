@@ -1,0 +1,362 @@
+"""From a data frame and a formula to the arrays of a mixed model, with everything remembered that names them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import Formula
+from formulaic.errors import FormulaicError
+from numpy.typing import NDArray
+
+from analyses.crossproducts import RandomDesign, ResidualDesign
+from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
+from outcomes.errors import FormulaError, ModelError
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualFrame:
+    """Residual covariance of the rows used: its arrays, and the labels of its levels.
+
+    Attributes
+    ----------
+    design
+        Slots, subjects and groups.
+    levels
+        Levels of each factor of the covariance (one, or two in a direct product).
+    times
+        Numeric positions of the levels of the first factor, where they are numbers.
+    groups
+        Labels of the groups; one empty label where there is no group.
+    """
+
+    design: ResidualDesign
+    levels: tuple[tuple[str, ...], ...]
+    times: tuple[float, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelFrame:
+    """What a fit needs of its data.
+
+    Attributes
+    ----------
+    formula
+        The formula's parts.
+    data
+        The rows used, in the order and with the index given, with unused levels dropped.
+    kept
+        Positions of these rows in the data given, shape (n,).
+    x, y
+        Full fixed-effects design, shape (n, columns), and response, shape (n,).
+    spec
+        formulaic's memory of the encoding.
+    columns
+        Names of the columns of ``x``.
+    weights
+        Case weights, shape (n,).
+    random, random_labels
+        Random terms and the names of their effects.
+    residual
+        Residual covariance.
+    subjects
+        Unit of the coarsest subject of every row, shape (n,), and their number.
+    n_dropped
+        Rows left out because a model variable was missing.
+    """
+
+    formula: MixedFormula
+    data: pd.DataFrame
+    kept: Codes
+    x: Array
+    y: Array
+    spec: Any
+    columns: tuple[str, ...]
+    weights: Array
+    random: tuple[RandomDesign, ...]
+    random_labels: tuple[tuple[str, ...], ...]
+    residual: ResidualFrame
+    n_dropped: int
+
+
+def make_model_frame(
+    formula: str, data: pd.DataFrame, weights: str | Sequence[float] | None = None
+) -> ModelFrame:
+    """Evaluate a formula on data.
+
+    Parameters
+    ----------
+    formula
+        Mixed-model formula.
+    data
+        One row an observation.
+    weights
+        Column's name or array of case weights; None for all one.
+
+    Returns
+    -------
+    ModelFrame
+
+    Raises
+    ------
+    FormulaError
+        Where the formula names what the data have not, or cannot be evaluated.
+    ModelError
+        Where the data cannot carry the model: no complete row, a repeated level within a subject, pairs of levels
+        never observed together, an infinite response.
+    """
+    parts = parse_formula(formula)
+    if not isinstance(data, pd.DataFrame):
+        raise FormulaError(
+            "the data must be a pandas DataFrame", expected="a DataFrame", got=type(data).__name__
+        )
+    fixed = _read(parts.fixed, parts.text)
+    designs = [_read(term.design, parts.text) for term in parts.random]
+    needed = list(
+        dict.fromkeys(
+            [*_variables(fixed), *(v for d in designs for v in _variables(d)), *parts.grouping_variables]
+        )
+    )
+    _check_columns(needed, data, parts.text)
+    weight = _weights(weights, data)
+    complete = data[needed].notna().all(axis=1).to_numpy() & np.isfinite(weight)
+    kept = np.flatnonzero(complete)
+    if not len(kept):
+        raise ModelError(
+            "no row has every model variable",
+            expected=", ".join(needed),
+            got=f"{len(data)} rows, none complete",
+        )
+    frame = _drop_unused_levels(data.iloc[kept][needed].copy())
+    x, y, spec = _fixed_design(fixed, frame, parts)
+    random = tuple(
+        _random_design(term, design, frame) for term, design in zip(parts.random, designs, strict=True)
+    )
+    residual = _residual_frame(parts.residual, frame, parts.text)
+    return ModelFrame(
+        formula=parts,
+        data=frame,
+        kept=kept,
+        x=x,
+        y=y,
+        spec=spec,
+        columns=tuple(str(name) for name in spec.column_names),
+        weights=weight[kept],
+        random=tuple(design for design, _ in random),
+        random_labels=tuple(labels for _, labels in random),
+        residual=residual,
+        n_dropped=len(data) - len(kept),
+    )
+
+
+def _read(text: str, whole: str) -> Any:
+    try:
+        return Formula(text)
+    except (FormulaicError, SyntaxError, ValueError) as error:
+        raise FormulaError(
+            "the formula cannot be read", got=f"{text!r}: {error}", where=repr(whole)
+        ) from error
+
+
+def _variables(formula: Any) -> list[str]:
+    return sorted(str(name) for name in formula.required_variables)
+
+
+def _check_columns(needed: list[str], data: pd.DataFrame, whole: str) -> None:
+    columns = [str(column) for column in data.columns]
+    for name in needed:
+        if name in columns:
+            continue
+        near = get_close_matches(name, columns, n=1)
+        raise FormulaError(
+            f"the data have no column {name!r}",
+            expected=f"one of {', '.join(columns)}",
+            got=name,
+            where=repr(whole),
+            hint=f"did you mean {near[0]!r}?" if near else None,
+        )
+
+
+def _weights(weights: str | Sequence[float] | None, data: pd.DataFrame) -> Array:
+    if weights is None:
+        return np.ones(len(data))
+    if isinstance(weights, str):
+        _check_columns([weights], data, f"weights={weights!r}")
+        values = np.asarray(pd.to_numeric(data[weights]), dtype=float)
+    else:
+        values = np.asarray(weights, dtype=float)
+        if values.shape != (len(data),):
+            raise ModelError(
+                "one weight a row is needed", expected=f"{len(data)} weights", got=f"shape {values.shape}"
+            )
+    bad = np.flatnonzero(~np.isnan(values) & ~(np.isfinite(values) & (values > 0)))
+    if len(bad):
+        raise ModelError(
+            "weights must be positive and finite", got=repr(values[bad[0]]), where=f"row {bad[0]} of the data"
+        )
+    return values
+
+
+def _drop_unused_levels(frame: pd.DataFrame) -> pd.DataFrame:
+    """Forget levels that no row used has, as R's model frames do: nothing could be estimated for them."""
+    for name in frame.columns:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].cat.remove_unused_categories()
+    return frame
+
+
+def _fixed_design(fixed: Any, frame: pd.DataFrame, parts: MixedFormula) -> tuple[Array, Array, Any]:
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # A log of zero warns and is then reported below with its row.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            matrices = fixed.get_model_matrix(frame, na_action="ignore")
+    except (FormulaicError, TypeError, ValueError, KeyError) as error:
+        raise FormulaError(
+            "the formula cannot be evaluated on the data", got=str(error), where=repr(parts.text)
+        ) from error
+    response = matrices.lhs
+    if response.shape[1] != 1:
+        raise FormulaError(
+            "the response must be one number a row",
+            expected="a numeric column",
+            got=f"{response.shape[1]} columns (is it categorical?)",
+            where=parts.response,
+        )
+    x, y = matrices.rhs.to_numpy(dtype=float), response.to_numpy(dtype=float)[:, 0]
+    for values, what in ((y, f"the response {parts.response!r}"), (x, "the fixed effects")):
+        bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(axis=1))
+        if len(bad):
+            raise ModelError(
+                f"{what} has a value that is not finite",
+                expected="finite numbers",
+                where=f"row {bad[0]} of the complete rows",
+                got=str(frame.iloc[bad[0]].to_dict()),
+            )
+    return x, y, matrices.rhs.model_spec
+
+
+def _random_design(
+    term: RandomTerm, design: Any, frame: pd.DataFrame
+) -> tuple[RandomDesign, tuple[str, ...]]:
+    matrix = design.get_model_matrix(frame, na_action="raise")
+    labels = tuple(str(name) for name in matrix.model_spec.column_names)
+    return RandomDesign(matrix.to_numpy(dtype=float), interaction_codes(frame, term.subject)), labels
+
+
+def interaction_codes(frame: pd.DataFrame, names: Sequence[str]) -> Codes:
+    """Code of every row's combination of columns, in order of first appearance."""
+    codes: Codes = frame.groupby(list(names), sort=False, observed=True).ngroup().to_numpy(dtype=np.intp)
+    return codes
+
+
+def ordered_levels(column: pd.Series) -> tuple[list[Any], Codes]:
+    """Levels of a column in their declared order (else sorted), and the code of every row."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return list(column.cat.categories), column.cat.codes.to_numpy(dtype=np.intp)
+    codes, levels = pd.factorize(column, sort=True)
+    return list(levels), codes.astype(np.intp)
+
+
+def _residual_frame(term: ResidualTerm | None, frame: pd.DataFrame, whole: str) -> ResidualFrame:
+    n = len(frame)
+    none = np.zeros(n, dtype=np.intp)
+    if term is None:
+        return ResidualFrame(ResidualDesign(none, np.arange(n), none, 1, 1), (("residual",),), (), ("",))
+    subject = interaction_codes(frame, term.subject)
+    slot = none
+    levels: list[tuple[str, ...]] = []
+    times: tuple[float, ...] = ()
+    for factor in term.factors:
+        found, codes = ordered_levels(frame[factor.coordinate])
+        if factor.structure == "sp_exp":
+            times = _times(found, factor.coordinate, whole)
+        slot = slot * len(found) + codes
+        levels.append(tuple(str(level) for level in found))
+    n_slots = int(np.prod([len(found) for found in levels]))
+    _no_repeats(subject, slot, term, frame)
+    groups, group = [""], none
+    if term.group is not None:
+        groups, group = ordered_levels(frame[term.group])
+        _check_group(term, subject, group, len(groups))
+    design = ResidualDesign(slot, subject, group, n_slots, len(groups))
+    if len(term.factors) == 1 and term.factors[0].structure == "us":
+        _check_pairs(design, levels[0], term)
+    return ResidualFrame(design, tuple(levels), times, tuple(str(g) for g in groups))
+
+
+def _times(levels: list[Any], name: str, whole: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(level) for level in levels)
+    except (TypeError, ValueError) as error:
+        raise FormulaError(
+            "sp_exp needs a numeric coordinate", expected="numbers such as weeks", got=name, where=repr(whole)
+        ) from error
+
+
+def _no_repeats(subject: Codes, slot: Codes, term: ResidualTerm, frame: pd.DataFrame) -> None:
+    pairs = pd.DataFrame({"subject": subject, "slot": slot})
+    again = np.flatnonzero(pairs.duplicated().to_numpy())
+    if not len(again):
+        return
+    row = frame.iloc[again[0]]
+    coordinates = [factor.coordinate for factor in term.factors]
+    unit = ", ".join(f"{name} {row[name]}" for name in term.subject)
+    level = ", ".join(f"{name} {row[name]}" for name in coordinates)
+    raise ModelError(
+        f"{unit} has more than one row at {level}",
+        expected=f"one row for each {' and '.join(coordinates)} of a {':'.join(term.subject)}",
+        got=f"{len(again)} rows too many",
+        where=term.text,
+        hint="name the finer subject, such as us(visit | patient:lesion), or add the second coordinate, "
+        "such as us(arm | patient) @ us(visit)",
+    )
+
+
+def _check_group(term: ResidualTerm, subject: Codes, group: Codes, n_groups: int) -> None:
+    of_subject = pd.Series(group).groupby(subject).nunique()
+    if n_groups > max(1, len(of_subject) // 2):
+        raise ModelError(
+            "the group of a covariance has almost as many levels as there are subjects",
+            expected="a column with few levels, such as arm",
+            got=f"{term.group} with {n_groups} levels",
+            where=term.text,
+        )
+    if (of_subject > 1).any():
+        raise ModelError(
+            "a subject belongs to two groups of the covariance",
+            expected=f"one level of {term.group} a {':'.join(term.subject)}",
+            got=f"{int((of_subject > 1).sum())} with more",
+            where=term.text,
+        )
+
+
+def _check_pairs(design: ResidualDesign, levels: tuple[str, ...], term: ResidualTerm) -> None:
+    """An unstructured covariance needs every pair of levels in at least one subject."""
+    for group in range(design.n_groups):
+        mine = design.group == group
+        seen = np.zeros((int(design.subject.max()) + 1, design.n_slots))
+        seen[design.subject[mine], design.slot[mine]] = 1.0
+        together = seen.T @ seen
+        missing = np.argwhere(np.triu(together == 0))
+        if len(missing):
+            a, b = (levels[at] for at in missing[0])
+            raise ModelError(
+                f"no {':'.join(term.subject)} was observed at both {a} and {b}: their covariance cannot be estimated",
+                expected="every pair of levels in at least one subject",
+                got=f"{len(missing)} pairs never together",
+                where=term.text,
+                hint="use a structure with fewer parameters, such as csh, or random intercepts",
+            )
+
+
+__all__ = ["ModelFrame", "ResidualFrame", "interaction_codes", "make_model_frame", "ordered_levels"]

@@ -1,0 +1,180 @@
+"""Small-sample inference for fixed effects: Satterthwaite, Kenward and Roger.
+
+Both rest on ``W``, the covariance of the estimated covariance parameters (inverse information, taken in the natural
+parameters of `analyses.covariance`), and on ``M_h = X'V^-1 V_h V^-1 X``, since ``d Phi / d eta_h = Phi M_h Phi``.
+
+- Satterthwaite (Giesbrecht and Burns 1985; Fai and Cornelius 1996): ``df = 2 (l Phi l')^2 / (v' W v)``,
+  ``v_h = l Phi M_h Phi l'``.
+- Kenward and Roger (1997): the covariance of the fixed effects is adjusted for the estimation of the covariance,
+  ``Phi_A = Phi + 2 Phi [sum_hg W_hg (Q_hg - P_h Phi P_g - R_hg / 4)] Phi`` with ``P_h = -M_h``,
+  ``Q_hg = X'V^-1 V_h V^-1 V_g V^-1 X``, ``R_hg = X'V^-1 V_hg V^-1 X``; the F statistic is scaled and its denominator
+  degrees of freedom are matched by moments. The *linear* version leaves out R; with the observed information it does
+  not depend on the parameterisation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.covariance import Elements
+from analyses.crossproducts import CrossProducts
+from analyses.likelihood import Derivatives, Profile, unpack_columns
+
+Array = NDArray[np.float64]
+
+DF_METHODS = ("kenward-roger-linear", "kenward-roger", "satterthwaite", "residual", "asymptotic")
+"""Names that ``df_method`` may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmallSample:
+    """What tests of the fixed effects need, in the engine's standardised columns.
+
+    Attributes
+    ----------
+    method
+        One of `DF_METHODS`.
+    phi
+        Model-based covariance of the estimates, shape (p, p).
+    adjusted
+        Covariance used for standard errors, shape (p, p).
+    w
+        Covariance of the natural covariance parameters, shape (h, h).
+    m
+        ``X'V^-1 V_h V^-1 X``, shape (h, p, p).
+    information
+        Which information ``w`` is the inverse of: "observed" or "expected".
+    residual_df
+        n - p.
+    """
+
+    method: str
+    phi: Array
+    adjusted: Array
+    w: Array
+    m: Array
+    information: str
+    residual_df: float
+
+    def row_df(self, rows: Array) -> Array:
+        """Denominator degrees of freedom of one-row hypotheses, shape (k,) for rows of shape (k, p)."""
+        if self.method == "residual":
+            return np.full(len(rows), self.residual_df)
+        if self.method == "asymptotic":
+            return np.full(len(rows), np.inf)
+        spread = rows @ self.phi
+        variance = np.einsum("kp,kp->k", spread, rows)
+        gradient = np.einsum("kp,hpq,kq->kh", spread, self.m, spread)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            df: Array = 2 * variance**2 / np.einsum("kh,hg,kg->k", gradient, self.w, gradient)
+        return df
+
+    def f_test(self, rows: Array, difference: Array) -> tuple[float, float, float]:
+        """F statistic, numerator and denominator df of ``rows @ beta = rhs``.
+
+        Parameters
+        ----------
+        rows
+            Linearly independent hypotheses, shape (q, p).
+        difference
+            ``rows @ beta - rhs``, shape (q,).
+        """
+        q = len(rows)
+        statistic = float(difference @ np.linalg.solve(rows @ self.adjusted @ rows.T, difference)) / q
+        if self.method in ("residual", "asymptotic") or q == 1:
+            return statistic, float(q), float(self.row_df(rows[:1])[0])
+        if self.method == "satterthwaite":
+            return statistic, float(q), self._satterthwaite_f_df(rows)
+        scale, df = self._kenward_roger_f(rows)
+        return scale * statistic, float(q), df
+
+    def _satterthwaite_f_df(self, rows: Array) -> float:
+        """Fai and Cornelius (1996): match the mean of independent one-row tests along the eigenvectors."""
+        q = len(rows)
+        _, vectors = np.linalg.eigh(rows @ self.phi @ rows.T)
+        df = self.row_df(vectors.T @ rows)
+        if np.ptp(df) < 1e-8 * df.mean():
+            return float(df.mean())
+        usable = df[df > 2]
+        mean = float(np.sum(usable / (usable - 2)))
+        return 2 * mean / (mean - q) if mean > q else 2.0
+
+    def _kenward_roger_f(self, rows: Array) -> tuple[float, float]:
+        """Scale and denominator df of Kenward and Roger (1997), section 3."""
+        q = len(rows)
+        theta = rows.T @ np.linalg.solve(rows @ self.phi @ rows.T, rows)
+        products = theta @ self.phi @ self.m @ self.phi
+        traces = np.trace(products, axis1=1, axis2=2)
+        a1 = float(traces @ self.w @ traces)
+        a2 = float(np.einsum("hg,hpr,grp->", self.w, products, products))
+        b = (a1 + 6 * a2) / (2 * q)
+        g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+        divisor = 3 * q + 2 * (1 - g)
+        c1, c2, c3 = g / divisor, (q - g) / divisor, (q + 2 - g) / divisor
+        expectation = 1 / (1 - a2 / q)
+        variance = 2 / q * (1 + c1 * b) / ((1 - c2 * b) ** 2 * (1 - c3 * b))
+        ratio = variance / (2 * expectation**2)
+        df = 4 + (q + 2) / (q * ratio - 1)
+        return df / (expectation * (df - 2)), df
+
+
+def parameter_covariance(derivatives: Derivatives, information: str) -> tuple[Array, str]:
+    """Inverse of the information of the covariance parameters, and which information it is.
+
+    Where the observed information is not positive definite (a fit on the boundary of the parameter space), the expected
+    one is taken in its place, so that no covariance parameter is left out in silence.
+    """
+    for name, doubled in (("observed", derivatives.hessian), ("expected", derivatives.expected)):
+        if name == "observed" and information == "expected":
+            continue
+        scale = np.sqrt(np.abs(np.diag(doubled)))
+        scale = np.where(scale > 0, scale, 1.0)
+        values, vectors = np.linalg.eigh(doubled / np.outer(scale, scale))
+        if values.min() > 1e-12 * values.max():
+            inverse = (vectors / values) @ vectors.T
+            return 2 * inverse / np.outer(scale, scale), name
+    # Both singular: parameters that the data do not tell apart; those directions carry no information.
+    positive = values > 1e-12 * values.max()
+    inverse = (vectors[:, positive] / values[positive]) @ vectors[:, positive].T
+    return 2 * inverse / np.outer(scale, scale), "expected (singular)"
+
+
+def kenward_roger_covariance(
+    at: Profile, by: Elements, cross: CrossProducts, m: Array, w: Array, with_second: bool
+) -> Array:
+    """Adjusted covariance of the fixed effects, Kenward and Roger (1997), equation (4).
+
+    Parameters
+    ----------
+    at, by, cross
+        Likelihood, covariance elements by the natural parameters, and cross-products at the estimate.
+    m
+        ``X'V^-1 V_h V^-1 X``, shape (h, p, p).
+    w
+        Covariance of the parameters, shape (h, h).
+    with_second
+        Whether to keep the second-derivative term R; False is the linear version.
+    """
+    layout, p = cross.layout, cross.n_columns - 1
+    values, vectors = np.linalg.eigh(w)
+    sign, root = np.sign(values), np.sqrt(np.abs(values))
+    turned = vectors * root
+    slopes = np.asarray((layout.elements.T @ (by.first @ turned)).T)
+    curvature = np.asarray(layout.elements.T @ np.einsum("ehg,hg->e", by.second, w))
+    packed_q, packed_r = np.empty(layout.n_pairs), np.empty(layout.n_pairs)
+    for block, inverse in zip(layout.blocks, at.inverses, strict=True):
+        d = block.unpack(slopes)
+        middle = np.einsum("c,ckst->kst", sign, d @ inverse @ d)
+        packed_q[block.pairs] = block.pack(inverse @ middle @ inverse)
+        packed_r[block.pairs] = block.pack(inverse @ block.unpack(curvature) @ inverse)
+    q_sum = unpack_columns(packed_q @ cross.products, cross.n_columns)[:p, :p]
+    turned_m = np.einsum("hc,hpq->cpq", turned, m)
+    p_sum = np.einsum("c,cpq->pq", sign, turned_m @ at.phi @ turned_m)
+    inner = q_sum - p_sum
+    if with_second:
+        inner = inner - unpack_columns(packed_r @ cross.products, cross.n_columns)[:p, :p] / 4
+    adjusted: Array = at.phi + 2 * at.phi @ inner @ at.phi
+    return (adjusted + adjusted.T) / 2
