@@ -1,0 +1,81 @@
+"""What `tandem check` says of a trial that is in order: who was in it, what was measured, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from reports.format import counted, join_words
+
+if TYPE_CHECKING:
+    from outcomes.trial import Trial
+
+    from outcomes.protocol import Protocol
+
+_ORIGIN = {
+    "observed": "",
+    "synthetic": "; synthetic data",
+    "reconstructed": "; data reconstructed from published counts",
+}
+
+
+def trial_summary(trial: Trial) -> Iterator[tuple[str, str]]:
+    """Yield terms and what is said of each.
+
+    Parameters
+    ----------
+    trial
+        A trial that `outcomes.read_trial` found in order.
+    """
+    protocol = trial.protocol
+    yield "Trial", f"{protocol.id}: {protocol.title}"
+    yield "Design", protocol.design + _ORIGIN[protocol.conduct.data_origin]
+    yield "Arms", "; ".join(_arms(trial))
+    yield "Patients", str(len(trial.patients))
+    if len(trial.lesions):
+        yield "Lesions", f"{len(trial.lesions)} of {counted(trial.lesions['patient'].nunique(), 'patient')}"
+    visits = (
+        f"{visit.name}{' (baseline)' if visit.baseline else f' (week {visit.week:g})'}"
+        for visit in protocol.visits
+    )
+    yield "Visits", ", ".join(visits)
+    for population in protocol.populations:
+        excluded = len(trial.exclusions(population.name))
+        yield (
+            "Population",
+            f"{population.name}: {counted(excluded, 'patient')} excluded ({population.exclude_reason})",
+        )
+    for endpoint in protocol.endpoints:
+        yield "Endpoint", f"{endpoint.name}: {protocol.endpoint(endpoint.name).describe()}"
+    for endpoint in protocol.endpoints:
+        yield "Missing", f"{endpoint.name}: {_missing(trial, endpoint.name)}"
+    for analysis in protocol.analyses:
+        yield "Analysis", f"{analysis.name} at {analysis.visit}, {analysis.role}"
+    if trial.events is not None and len(trial.events):
+        patients = counted(trial.events["patient"].nunique(), "patient")
+        yield "Events", f"{len(trial.events)} in {patients}"
+
+
+def _arms(trial: Trial) -> Iterator[str]:
+    """Each arm with what it is made of and how many units it has."""
+    protocol: Protocol = trial.protocol
+    units, noun = (trial.lesions, "lesion") if protocol.is_within_patient else (trial.patients, "patient")
+    counts = units["arm"].astype(str).value_counts()
+    for label in protocol.arms:
+        parts = protocol.arms.ordered_components(label)
+        made_of = join_words(protocol.components.get(part, part) for part in parts) or "no component"
+        yield f"{label} ({made_of}): {counted(int(counts.get(label, 0)), noun)}"
+
+
+def _missing(trial: Trial, endpoint: str) -> str:
+    """How many values of an endpoint are missing at each visit after treatment."""
+    data = trial.endpoint(endpoint)
+    unit = "lesion" if "lesion" in data else "patient"
+    units = trial.lesions if unit == "lesion" else trial.patients
+    seen = data.dropna(subset=["value"]).groupby("visit", observed=False).size()
+    parts = []
+    for visit in trial.protocol.post_baseline_visits:
+        missing = len(units) - int(seen.get(visit.name, 0))
+        if missing:
+            parts.append(f"{missing} of {len(units)} {unit}s at {visit.name}")
+    return ", ".join(parts) or "nothing"

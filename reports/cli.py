@@ -1,0 +1,241 @@
+"""The command ``tandem``: everything a session can do, from a terminal or a CI job.
+
+Exit codes: 0 done; 1 the data or a model failed, said in one block on stderr; 2 the command was not
+understood; 130 stopped by Ctrl-C. Heavy packages are imported inside the commands, so that ``tandem --help``
+is there at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from reports.console import STOPPED, Stages, definition, failures
+from reports.render import FORMATS
+
+_DEMO_SCENARIO, _DEMO_SEED = "synergy/within-patient", 42
+
+_STARTERS = ("within-patient", "parallel")
+
+_TRIAL = click.argument("trial", metavar="TRIAL.TOML", type=click.Path(path_type=Path))
+
+
+class _Command(click.Group):
+    """A group of commands in the order in which a user meets them; Ctrl-C ends it without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("\nStopped; nothing was written.", err=True)
+            ctx.exit(STOPPED)
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from outcomes._version import __version__
+
+        click.echo(f"tandem {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Say the version."
+)
+def main() -> None:
+    """Say whether a combination of therapies does more than each of its parts.
+
+    tandem reads the files and the protocol of a dermatology trial and writes a report that answers it.
+    """
+
+
+def _formats(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...]:
+    asked = tuple(dict.fromkeys(part.strip().casefold() for part in text.split(",") if part.strip()))
+    unknown = [name for name in asked if name not in FORMATS]
+    available = ", ".join(FORMATS)
+    if unknown or not asked:
+        named = ", ".join(repr(name) for name in unknown) or "an empty list"
+        raise click.BadParameter(f"{named} is not among the formats of this version; available: {available}.")
+    return asked
+
+
+def _usage(message: str) -> NoReturn:
+    raise click.UsageError(message)
+
+
+def _new_directory(directory: Path, overwrite: bool) -> None:
+    """Refuse a directory that holds a trial already: an example must not replace somebody's data."""
+    if (directory / "trial.toml").exists() and not overwrite:
+        _usage(f"{directory / 'trial.toml'} exists already. Choose another directory, or add --overwrite.")
+
+
+_OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a trial that DIR holds already.")
+_DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+
+
+@main.command(short_help="Write an example trial and its whole report.")
+@_DIRECTORY
+@_OVERWRITE
+def demo(directory: Path, overwrite: bool) -> None:
+    """Write an example trial into DIR, and its whole report into DIR/report."""
+    _new_directory(directory, overwrite)
+    with failures():
+        from synthetic_data import write_scenario
+
+        write_scenario(_DEMO_SCENARIO, directory, _DEMO_SEED)
+    click.echo("The trial (synthetic; what went into it stands beside it):")
+    click.echo(f"  {directory / 'trial.toml'}")
+    _write_report(directory / "trial.toml", directory / "report", FORMATS)
+
+
+@main.command(short_help="Start a trial: a commented trial.toml and CSV headers.")
+@_DIRECTORY
+@click.option(
+    "--design",
+    required=True,
+    type=click.Choice(_STARTERS),
+    help="within-patient: lesions or sides of one patient get different arms; parallel: each patient has one.",
+)
+def init(directory: Path, design: str) -> None:
+    """Write a commented trial.toml and CSV files with their headers into DIR."""
+    from importlib.resources import files
+
+    starter = sorted(
+        (
+            item
+            for item in (files("reports") / "templates" / design).iterdir()
+            if item.name.endswith((".toml", ".csv"))
+        ),
+        key=lambda item: item.name,
+    )
+    present = [item.name for item in starter if (directory / item.name).exists()]
+    if present:
+        _usage(
+            f"{directory} holds {', '.join(present)} already, and nothing is overwritten. Choose another directory."
+        )
+    with failures():
+        directory.mkdir(parents=True, exist_ok=True)
+        for item in starter:
+            (directory / item.name).write_bytes(item.read_bytes())
+    click.echo("Written:")
+    for item in starter:
+        click.echo(f"  {directory / item.name}")
+    click.echo("Describe the trial in trial.toml, fill the CSV files, then see what is missing:")
+    click.echo(f"  tandem check {directory / 'trial.toml'}")
+
+
+@main.command(short_help="Validate a trial's protocol and data.")
+@_TRIAL
+def check(trial: Path) -> None:
+    """Validate a trial's protocol and data, and say what was found; nothing is written."""
+    with failures():
+        from outcomes import read_trial
+        from reports.check_summary import trial_summary
+
+        found = read_trial(_protocol_path(trial))
+        lines = [definition(term, text) for term, text in trial_summary(found)]
+    for line in lines:
+        click.echo(line)
+    click.echo()
+    click.echo("In order:")
+    for path in found.files:
+        click.echo(f"  {path}")
+
+
+@main.command(short_help="Write a synthetic trial whose truth is known.")
+@click.argument("scenario", metavar="SCENARIO", required=False)
+@click.argument("directory", metavar="DIR", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(min=0), help="The same seed, the same bytes."
+)
+@click.option("--list", "listing", is_flag=True, help="List the scenarios.")
+@_OVERWRITE
+def simulate(scenario: str | None, directory: Path | None, seed: int, listing: bool, overwrite: bool) -> None:
+    """Write a synthetic trial with a known truth into DIR.
+
+    SCENARIO is one of `tandem simulate --list`, such as synergy/within-patient, or a scenario's TOML file.
+    """
+    from outcomes.errors import ScenarioError
+    from synthetic_data import list_scenarios, load_scenario, write_scenario
+
+    if listing:
+        for row in list_scenarios().to_dict("records"):
+            click.echo(definition(str(row["name"]), str(row["description"]), indent=40))
+        return
+    if scenario is None or directory is None:
+        _usage("SCENARIO and DIR are needed. `tandem simulate --list` lists the scenarios.")
+    if not scenario.endswith(".toml"):
+        try:
+            load_scenario(scenario)
+        except ScenarioError as error:
+            _usage(f"{error}\n  `tandem simulate --list` lists the scenarios.")
+    _new_directory(directory, overwrite)
+    with failures():
+        write_scenario(scenario, directory, seed)
+    click.echo("Written:")
+    for path in sorted(found for found in directory.iterdir() if found.is_file()):
+        click.echo(f"  {path}")
+
+
+@main.command(short_help="Analyse a trial and write its report.")
+@_TRIAL
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the report goes; other files in DIR stay.",
+)
+@click.option(
+    "--format",
+    "formats",
+    default=",".join(FORMATS),
+    show_default=True,
+    metavar="LIST",
+    callback=_formats,
+    help=f"Formats with commas between them: {', '.join(FORMATS)}.",
+)
+def report(trial: Path, output: Path, formats: tuple[str, ...]) -> None:
+    """Analyse a trial and write its report: report.html and the rest into DIR."""
+    _write_report(_protocol_path(trial), output, formats)
+
+
+@main.command(short_help="List or explain the outcome instruments.")
+@click.argument("name", required=False)
+def instruments(name: str | None) -> None:
+    """List the outcome instruments, or explain the one called NAME."""
+    from outcomes.errors import ScoringError
+    from outcomes.instruments import get_instrument, list_instruments
+
+    if name is not None:
+        try:
+            click.echo(get_instrument(name).explain())
+        except ScoringError as error:
+            _usage(str(error))
+        return
+    table = list_instruments()
+    indent = max(len(found) for found in table["name"]) + 2
+    for row in table.to_dict("records"):
+        click.echo(definition(row["name"], f"{row['title']} ({row['level']})", indent))
+
+
+def _protocol_path(trial: Path) -> Path:
+    """The protocol itself; a trial's directory stands for the trial.toml in it."""
+    return trial / "trial.toml" if trial.is_dir() else trial
+
+
+def _write_report(trial: Path, output: Path, formats: tuple[str, ...]) -> None:
+    with failures(), Stages() as stages:
+        from reports.report import build_report
+
+        written = build_report(trial, output, formats, stages)
+    click.echo("The report:")
+    for path in written.reports:
+        click.echo(f"  {path}")
