@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from outcomes.assessments_order import check_baselines, check_order, check_windows
-from outcomes.errors import ProtocolError
-from outcomes.measured import MeasuredColumn, measured_columns
+from outcomes.endpoint import EndpointFacts
+from outcomes.errors import ProtocolError, ScoringError
+from outcomes.measured import MeasuredColumn, measured_columns, root_endpoints, score_items
 from outcomes.nearest import nearest
 from outcomes.protocol import Protocol
 from outcomes.protocol_checks import CANONICAL_COLUMNS
@@ -123,9 +124,7 @@ def check_assessments(protocol: Protocol, check: TableCheck, units: Units, notes
     weeks = check.number("week", what="a week") if check.has("week") else np.full(check.length, np.nan)
     columns["week"] = pd.Series(weeks)
     if check.has("date"):
-        columns["date"] = text_series(
-            [None if day is None else day.isoformat() for day in check.date("date")]
-        )
+        columns["date"] = text_series(check.date("date"))
     columns |= _other_columns(protocol, check, outcomes, set(columns))
     keyed = pd.DataFrame(columns)
     values = {name: _spread(rows, cells) for name, cells in _values(protocol, check, outcomes).items()}
@@ -133,6 +132,7 @@ def check_assessments(protocol: Protocol, check: TableCheck, units: Units, notes
     _same_within_key(check, rows, keyed)
     if has_lesion:
         _check_levels(check, rows, frame, outcomes)
+    _check_totals(protocol, check, rows, frame)
     names = [column.name for column in outcomes]
     check_windows(protocol, check, rows.first, frame, names, notes)
     check_order(protocol, check, rows.first, frame, units)
@@ -251,7 +251,7 @@ def _spread(rows: _Rows, cells: Floats) -> Floats:
 
 
 def _same_within_key(check: TableCheck, rows: _Rows, keyed: pd.DataFrame) -> None:
-    """In a long table, what belongs to the visit (its week, its date, a flag) must not differ by parameter."""
+    """In a long table, what belongs to the visit (week, date, flags) must not differ by parameter."""
     if len(rows.first) == check.length:
         return
     for name in keyed.columns.difference(["patient", "lesion", "visit"], sort=False):
@@ -289,6 +289,33 @@ def _check_levels(
                 expected = f"{known:g}, as in row {int(check.rows[earlier])}"
                 hint = "Write it once, in a row without a lesion"
                 check.report(int(rows.first[number]), column.name, problem, expected, hint, f"{value:g}")
+
+
+def _check_totals(protocol: Protocol, check: TableCheck, rows: _Rows, frame: pd.DataFrame) -> None:
+    """Report items whose total the instrument refuses, such as regions that exceed the whole body."""
+    for facts in root_endpoints(protocol):
+        if not facts.measured.items:
+            continue
+        try:
+            score_items(facts, frame)
+        except ScoringError:
+            for number in range(len(frame)):
+                _check_total(check, int(rows.first[number]), facts, frame.iloc[[number]])
+
+
+def _check_total(check: TableCheck, position: int, facts: EndpointFacts, row: pd.DataFrame) -> None:
+    try:
+        score_items(facts, row)
+    except ScoringError as error:
+        column = facts.measured.columns[0]
+        check.report(
+            position,
+            column,
+            error.message,
+            str(error.expected),
+            error.hint or "Correct the items",
+            str(error.got),
+        )
 
 
 def _with_planned_weeks(protocol: Protocol, frame: pd.DataFrame) -> pd.DataFrame:

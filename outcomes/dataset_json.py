@@ -1,9 +1,9 @@
 """CDISC Dataset-JSON 1.1: one dataset a file, columns described once, rows as arrays.
 
-The structure is that of the CDISC Dataset-JSON specification, version 1.1 (2024): an object with the metadata
-of the item group (``datasetJSONVersion``, ``itemGroupOID``, ``name``, ``label``, ``records``), ``columns`` (each
-``itemOID``, ``name``, ``label``, ``dataType``) and ``rows``. The NDJSON form has the object without rows on its
-first line, then one array a line.
+The structure is that of the CDISC Dataset-JSON specification, version 1.1 (2024): an object with the
+metadata of the item group (``datasetJSONVersion``, ``itemGroupOID``, ``name``, ``label``, ``records``), ``columns``
+(each ``itemOID``, ``name``, ``label``, ``dataType``) and ``rows``. The NDJSON form has the object without rows on
+its first line, then one array a line.
 """
 
 from __future__ import annotations

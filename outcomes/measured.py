@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import pandas as pd
+
 from outcomes.endpoint import EndpointFacts
+from outcomes.instruments import score
 from outcomes.protocol import Protocol
 
-__all__ = ["MeasuredColumn", "measured_columns", "root_endpoints"]
+__all__ = ["MeasuredColumn", "measured_columns", "root_endpoints", "score_items"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,30 @@ def measured_columns(protocol: Protocol) -> tuple[MeasuredColumn, ...]:
             known = found.get(column.name)
             found[column.name] = column if known is None else _narrowed(known, column)
     return tuple(found.values())
+
+
+def score_items(facts: EndpointFacts, frame: pd.DataFrame, suffix: str = "") -> pd.Series:
+    """Return the totals of an endpoint that is recorded as items.
+
+    Parameters
+    ----------
+    facts : EndpointFacts
+        With items.
+    frame : DataFrame
+        With the items' columns as the protocol names them, `suffix` added.
+    suffix : str
+        Of columns that repeat each item's baseline.
+
+    Raises
+    ------
+    ScoringError
+        Where the instrument refuses an item or a total.
+    """
+    root = facts.chain[0]
+    assert root.instrument is not None
+    pairs = zip(facts.measured.items, facts.measured.columns, strict=True)
+    items = pd.DataFrame({item: frame[column + suffix] for item, column in pairs}, index=frame.index)
+    return score(root.instrument, items, missing=root.missing_items)
 
 
 def _baseline(facts: EndpointFacts) -> Literal["measured", "definition", "none"]:

@@ -210,7 +210,7 @@ def _instrument(endpoint: Endpoint) -> Iterator[str]:
         return
     assert instrument is not None
     if instrument.kind == "nominal":
-        yield f"key 'instrument': {instrument.name!r} has categories without an order; no analysis compares them"
+        yield f"key 'instrument': {instrument.name!r} has categories without an order: nothing compares them"
         return
     if endpoint.items is not None:
         items = {item.name: item for item in instrument.items}
@@ -220,6 +220,8 @@ def _instrument(endpoint: Endpoint) -> Iterator[str]:
         for name, item in items.items():
             if name not in endpoint.items and item.scored:
                 yield f"key 'items': the item {name!r} of {instrument.name!r} is missing"
+    if endpoint.missing_items == "published" and instrument.missing_rule.name == "none":
+        yield f"key 'missing_items': no rule for missing items is published for {instrument.name!r}"
     stated = None if endpoint.direction is None else endpoint.direction == "higher is better"
     known = instrument.higher_is_better
     if known is None and stated is None and endpoint.from_ is None:
@@ -262,11 +264,11 @@ def _along_the_chain(
         )
     before = protocol.endpoint(chain[-2].name) if len(chain) > 1 else None
     if before is not None and facts.derive in from_baseline and before.derive != "value":
-        yield f"key 'derive': {facts.derive!r} needs measured values, but {before.name!r} is a {before.derive}"
+        yield f"key 'derive': {facts.derive!r} needs measured values; {before.name!r} is a {before.derive}"
     if before is not None:
         refused = {"continuous": (), "ordinal": ("grade",), "binary": ("grade", "responder")}[before.scale]
         if facts.derive in refused:
-            yield f"key 'from': {before.name!r} is {before.scale}, and a {facts.derive} needs a continuous one"
+            yield f"key 'from': {before.name!r} is {before.scale}; a {facts.derive} needs a continuous one"
         yield from _direction_of_grade(endpoint, before)
     yield from _reachable(endpoint, facts, before)
     if facts.level == "lesion" and not protocol.has_lesions:

@@ -262,7 +262,7 @@ def _decode(content: bytes, label: str, encoding: str, separator: str) -> tuple[
                 defects.append(
                     Defect(label, number, column, shown, f"text in {encoding}", hint, "wrong encoding")
                 )
-    # The defects stand; reading on as the commonest other encoding lets the same pass find what else is wrong.
+    # The defects stand; reading on as the commonest other encoding finds what else is wrong in the same pass.
     return content.decode("cp1252", errors="replace"), defects
 
 

@@ -1,4 +1,4 @@
-"""One table under validation: cells become numbers, categories, flags and dates, and what cannot is reported."""
+"""One table under validation: cells become numbers, categories, flags and dates; what cannot is reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from outcomes.nearest import nearest
 from outcomes.protocol_tables import DataFiles
 from outcomes.readers import HEADER_ROW, RawTable, cell_text
 
-__all__ = ["TableCheck", "parse_number"]
+__all__ = ["TableCheck", "flag_value", "parse_number"]
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
@@ -41,6 +41,11 @@ Mask = npt.NDArray[np.bool_]
 def parse_number(text: str) -> float:
     """Return a plain decimal number, or NaN where the text is none (infinities and NaN are none)."""
     return float(text) if _NUMBER.fullmatch(text) else math.nan
+
+
+def flag_value(text: str) -> bool | None:
+    """Return what a yes or no means: 1/0, true/false, yes/no, Y/N in any case; None where it is neither."""
+    return _FLAGS.get(text.lower())
 
 
 def _why_no_number(text: str) -> tuple[str, str]:
@@ -101,7 +106,8 @@ class TableCheck:
         for theirs in raw.frame.columns:
             ours = ours_of.get(theirs, theirs)
             if ours in columns:
-                both = f"[data.columns] reads {ours!r} from {data.columns[ours]!r}, but a column {ours!r} is there too"
+                theirs_of_ours = data.columns[ours]
+                both = f"[data.columns] reads {ours!r} from {theirs_of_ours!r}, but {ours!r} is there too"
                 self.defects.append(
                     Defect(
                         self.file,
@@ -312,20 +318,20 @@ class TableCheck:
         """Return the cells as nullable booleans; report what is neither yes nor no."""
         flags: list[bool | None] = []
         for position, cell in enumerate(self.text(column)):
-            if cell is not None and cell.lower() not in _FLAGS:
+            if cell is not None and flag_value(cell) is None:
                 expected = "1 or 0, true or false, yes or no, Y or N"
                 self.report(position, column, "neither yes nor no", expected, "Correct it", cell)
                 flags.append(None)
             else:
-                flags.append(None if cell is None else _FLAGS[cell.lower()])
+                flags.append(None if cell is None else flag_value(cell))
         return pd.Series(flags, dtype="boolean")
 
-    def date(self, column: str) -> list[dt.date | None]:
-        """Return the cells as dates; report what is no ISO 8601 date."""
-        dates: list[dt.date | None] = []
+    def date(self, column: str) -> list[str | None]:
+        """Return the cells as ISO 8601 dates without their time; report what is none."""
+        dates: list[str | None] = []
         for position, cell in enumerate(self.text(column)):
             try:
-                dates.append(None if cell is None else dt.date.fromisoformat(cell[:10]))
+                dates.append(None if cell is None else dt.date.fromisoformat(cell[:10]).isoformat())
             except ValueError:
                 expected = "a date such as 2026-01-31"
                 self.report(position, column, "not a date", expected, "Write year-month-day (ISO 8601)", cell)

@@ -1,4 +1,4 @@
-"""Every defect of a trial's files in one pass: file, row, column, value, what was expected, how to mend it."""
+"""Every defect of a trial's files in one pass: file, row, column, value, what was expected, how to mend."""
 
 from __future__ import annotations
 
@@ -145,9 +145,7 @@ def _patients(protocol: Protocol, check: TableCheck | None) -> tuple[pd.DataFram
     if has_arm:
         columns["arm"] = categorical(arms, protocol.arms)
     if check.has("treatment_date"):
-        columns["treatment_date"] = text_series(
-            [None if day is None else day.isoformat() for day in check.date("treatment_date")]
-        )
+        columns["treatment_date"] = text_series(check.date("treatment_date"))
     sources = {c.source_column for c in protocol.covariates if c.level == "patient"}
     columns |= covariates
     columns |= _other_columns(check, {"patient", "arm", "treatment_date", *sources, *covariates})
@@ -194,7 +192,7 @@ def _everybody(protocol: Protocol, check: TableCheck, arms: Any, what: str) -> N
 def _lesions(
     protocol: Protocol, checks: Mapping[str, TableCheck | None], patients: dict[str, str | None]
 ) -> tuple[pd.DataFrame, dict[tuple[str, str], str | None]]:
-    """Read the lesions from their own file or, without one, from the assessments of a within-patient trial."""
+    """Read the lesions from their file or, without one, from the assessments of a within-patient trial."""
     if "lesions" in checks:
         check = checks["lesions"]
         return (_none("lesions"), {}) if check is None else _lesion_rows(protocol, check, patients)

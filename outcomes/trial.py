@@ -1,0 +1,322 @@
+"""A trial: its protocol, and its frames after every defect was ruled out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from outcomes.endpoint_frame import endpoint_frame, undefined_values
+from outcomes.errors import Defect, ProtocolError, TrialDataError
+from outcomes.estimand import EstimandData, apply_strategies
+from outcomes.protocol import Protocol, read_protocol
+from outcomes.query import QueryProblem, keeps
+from outcomes.readers import RawTable, read_table, table_from_frame
+from outcomes.trial_files import write_trial
+from outcomes.validation import check_trial
+
+__all__ = ["Trial", "read_trial"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Trial:
+    """A protocol and its validated frames: patient > lesion > visit.
+
+    Made by `read_trial` or `Trial.from_frames`; both raise `TrialDataError` unless the data are free of
+    defects. The frames are handed out as copies, so that nothing changes a trial.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        What was planned.
+    files : tuple of Path
+        What was read, trial.toml first; empty where the trial was built from frames.
+    directory : Path or None
+        Where trial.toml lies.
+    source : str
+        Where the data came from, in words.
+    notes : tuple of str
+        What the protocol says to keep or leave out of the files, counted, one sentence each.
+    """
+
+    protocol: Protocol
+    files: tuple[Path, ...]
+    directory: Path | None
+    source: str
+    notes: tuple[str, ...]
+    _patients: pd.DataFrame
+    _lesions: pd.DataFrame
+    _assessments: pd.DataFrame
+    _events: pd.DataFrame
+
+    def __init__(
+        self,
+        protocol: Protocol,
+        tables: Mapping[str, RawTable | None],
+        *,
+        defects: list[Defect],
+        files: tuple[Path, ...] = (),
+        directory: Path | None = None,
+        source: str = "",
+    ) -> None:
+        checked = check_trial(protocol, tables, defects)
+        if checked.defects:
+            raise TrialDataError(checked.defects)
+        fields = {
+            "protocol": protocol,
+            "files": files,
+            "directory": directory,
+            "source": source,
+            "notes": checked.notes,
+            "_patients": checked.patients,
+            "_lesions": checked.lesions,
+            "_assessments": checked.assessments,
+            "_events": checked.events,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+        for population in protocol.populations:
+            self._members(population.name)
+
+    @classmethod
+    def from_frames(
+        cls,
+        protocol: Protocol,
+        *,
+        patients: pd.DataFrame,
+        assessments: pd.DataFrame,
+        lesions: pd.DataFrame | None = None,
+        events: pd.DataFrame | None = None,
+        source: str = "frames",
+    ) -> Trial:
+        """Build a trial from DataFrames, through the same validation as from files.
+
+        Parameters
+        ----------
+        protocol : Protocol
+            What was planned. Its [data] says how columns are called and what stands for missing; its file
+            names are not used.
+        patients, lesions, assessments, events : DataFrame
+            With our column names, or theirs where [data.columns] maps them.
+        source : str
+            What errors call the frames' origin, e.g. ``"Abdelghani 2018"``.
+
+        Raises
+        ------
+        TrialDataError
+            Lists every defect; the first record of a frame is called row 2.
+        """
+        frames = {"patients": patients, "lesions": lesions, "assessments": assessments, "events": events}
+        if lesions is not None and lesions.empty and not protocol.is_within_patient:
+            frames["lesions"] = None
+        named = {
+            "lesions": "lesions.csv" if frames["lesions"] is not None else None,
+            "events": "adverse_events.csv" if events is not None else None,
+        }
+        data = protocol.data.model_copy(update=named)
+        tables: dict[str, RawTable | None] = {
+            name: table_from_frame(frame, f"{source}: {name}")
+            for name, frame in frames.items()
+            if frame is not None
+        }
+        return cls(protocol.model_copy(update={"data": data}), tables, defects=[], source=source)
+
+    @property
+    def patients(self) -> pd.DataFrame:
+        """One row a patient: ``patient``, ``arm`` (parallel designs), covariates, the file's other columns."""
+        return self._patients.copy(deep=False)
+
+    @property
+    def lesions(self) -> pd.DataFrame:
+        """One row a lesion: ``patient, lesion``, ``arm`` (within-patient designs), covariates, others.
+
+        Empty in a parallel trial without a file of lesions.
+        """
+        return self._lesions.copy(deep=False)
+
+    @property
+    def assessments(self) -> pd.DataFrame:
+        """One row a patient (or lesion) and visit: ``patient, lesion, visit, week``, others, outcomes.
+
+        Outcomes are numbers in the measured unit, grades as their codes. A row that the file has stays, even
+        where nothing was measured.
+        """
+        return self._assessments.copy(deep=False)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """One row an adverse event: ``patient, lesion, term, severity, start_week, end_week, related``, others.
+
+        Empty where no event occurred or none were recorded: `events_recorded` tells which.
+        """
+        return self._events.copy(deep=False)
+
+    @property
+    def events_recorded(self) -> bool:
+        """Whether the trial has a file (or frame) of adverse events at all."""
+        return self.protocol.data.events is not None
+
+    def endpoint(self, name: str, population: str = "all") -> pd.DataFrame:
+        """Return an endpoint as the long frame that models take.
+
+        Parameters
+        ----------
+        name : str
+            Of an endpoint of the protocol.
+        population : str
+            Of a population of the protocol, or "all".
+
+        Returns
+        -------
+        DataFrame
+            One row an assessment after baseline: ``patient``, ``lesion`` (endpoints of lesions), ``arm``
+            (Categorical, the protocol's order), one 0/1 column a component, ``visit`` (Categorical), ``week``,
+            ``baseline``, ``value``, ``change``, every covariate, and for endpoints of lesions in a
+            within-patient trial that have a measured baseline ``baseline_mean`` (the mean over the patient's
+            lesions) and ``baseline_deviation`` (the lesion's baseline minus it).
+            ``value`` is the derived quantity: a number, 0/1 of a responder, an ordered Categorical of a grade.
+            ``baseline`` and ``change`` (measured minus baseline) are always in the measured unit. Missing
+            assessments that the file has a row for stay, with ``value`` missing; nothing is clipped.
+            A patient's outcome in a within-patient trial has neither ``arm`` nor components.
+
+        Raises
+        ------
+        ProtocolError
+            Where the protocol has no such endpoint or population.
+        """
+        return endpoint_frame(self, name, self._members(population))
+
+    def undefined(self, name: str) -> pd.DataFrame:
+        """Return the assessments whose derived value does not exist though something was measured.
+
+        Returns
+        -------
+        DataFrame
+            ``patient, lesion, visit, reason``: a percentage of a baseline of 0, or no baseline.
+        """
+        return undefined_values(self, name)
+
+    def estimand_data(self, analysis: str) -> EstimandData:
+        """Return the data of an analysis with its intercurrent-event strategies carried out and counted.
+
+        Parameters
+        ----------
+        analysis : str
+            Name of an analysis; its endpoint and population say which rows.
+
+        Raises
+        ------
+        ProtocolError
+            Where the protocol has no such analysis.
+        """
+        planned = self.protocol.analysis(analysis)
+        return apply_strategies(self, planned, self.endpoint(planned.endpoint, planned.population))
+
+    def members(self, population: str = "all") -> pd.DataFrame:
+        """Return who belongs to a population: ``patient``, and ``lesion`` where the trial has lesions."""
+        return self._members(population)[self._member_keys].reset_index(drop=True)
+
+    def exclusions(self, population: str) -> pd.DataFrame:
+        """Return the patients that a population leaves out.
+
+        Returns
+        -------
+        DataFrame
+            ``patient, reason``: one row a patient of whom nothing belongs to the population.
+        """
+        kept = set(self._members(population)["patient"])
+        left = self._patients.loc[~self._patients["patient"].isin(kept), ["patient"]]
+        return left.assign(reason=self._reason(population)).reset_index(drop=True)
+
+    def excluded_lesions(self, population: str) -> pd.DataFrame:
+        """Return the lesions that a population leaves out: ``patient, lesion, reason``."""
+        kept = pd.MultiIndex.from_frame(self._members(population)[self._member_keys])
+        if "lesion" not in self._member_keys:
+            return pd.DataFrame({name: pd.Series(dtype="str") for name in ("patient", "lesion", "reason")})
+        keys = pd.MultiIndex.from_frame(self._lesions[["patient", "lesion"]])
+        left = self._lesions.loc[~keys.isin(kept), ["patient", "lesion"]]
+        return left.assign(reason=self._reason(population)).reset_index(drop=True)
+
+    def write(self, directory: str | Path) -> None:
+        """Write trial.toml and CSV files that `read_trial` reads back to the same trial.
+
+        The same trial gives the same bytes. The CSV files keep the column names of [data.columns];
+        in assessments.csv the primary outcome is the last column. Files of the same name are replaced.
+        """
+        write_trial(self, Path(directory))
+
+    @property
+    def _member_keys(self) -> list[str]:
+        return ["patient", "lesion"] if len(self._lesions) else ["patient"]
+
+    def _reason(self, population: str) -> str:
+        planned = self.protocol.population(population)
+        return "" if planned is None else planned.exclude_reason
+
+    def _members(self, population: str) -> pd.DataFrame:
+        """Return the joined frame's rows that a population keeps."""
+        joined = self._patients
+        if len(self._lesions):
+            own = self._lesions.drop(columns=[c for c in self._lesions if c in joined and c != "patient"])
+            joined = joined.merge(own, on="patient", how="left", sort=False)
+        planned = self.protocol.population(population)
+        if planned is None:
+            return joined
+        try:
+            kept = keeps(joined, planned.where).to_numpy()
+        except QueryProblem as problem:
+            place = f"[[populations]], {population!r}, key 'where'"
+            hint = "a population is a matter of the patients' and the lesions' columns"
+            raise ProtocolError(f"{place}: {problem}", where=place, hint=hint) from problem
+        return joined.loc[np.asarray(kept)]
+
+
+def read_trial(path: str | Path) -> Trial:
+    """Read a trial from its trial.toml.
+
+    Parameters
+    ----------
+    path : str or Path
+        The protocol; [data] in it names the files, relative to its directory.
+
+    Returns
+    -------
+    Trial
+
+    Raises
+    ------
+    ProtocolError
+        Where trial.toml is missing or contradicts itself.
+    TrialDataError
+        Where the files have defects: all of them are listed.
+    """
+    toml = Path(path)
+    protocol = read_protocol(toml)
+    data = protocol.data
+    names = {
+        "patients": data.patients,
+        "lesions": data.lesions,
+        "assessments": data.assessments,
+        "events": data.events,
+    }
+    tables: dict[str, RawTable | None] = {}
+    defects: list[Defect] = []
+    files = [toml]
+    for name, file in names.items():
+        if file is None:
+            continue
+        tables[name], found = read_table(
+            toml.parent / file,
+            name=file,
+            encoding=data.encoding,
+            separator=data.separator,
+            sheet=data.sheets.get(name),
+        )
+        defects += found
+        files.append(toml.parent / file)
+    return Trial(
+        protocol, tables, defects=defects, files=tuple(files), directory=toml.parent, source=str(toml)
+    )
