@@ -90,8 +90,8 @@ def _default(
             return fixed, "(0 + arm | patient) + us(visit | arm / patient:lesion)", reason, ("(1 | patient)",)
         reason = (
             "Within-patient design with one lesion an arm: an unstructured covariance over the arms of a patient at "
-            "the visit of primary interest, since arms differ in spread; without covariates and missing lesions it is the "
-            "paired t test."
+            "the visit of primary interest, since arms differ in spread; without covariates and missing lesions it is "
+            "the paired t test."
         )
         return fixed, "us(arm | patient)", reason, ("csh(arm | patient)", "(1 | patient)")
     repeated = observed["visit"].nunique() > 1

@@ -135,15 +135,16 @@ def _backtrack(
 
 def quasi_newton(evaluate: Evaluate, start: Array) -> Minimum:
     """Minimise by BFGS with exact gradients: the second method, tried where Newton's did not converge."""
-    huge = 1e12
+    huge, far = 1e12, 1e8  # standardised parameters beyond 1e8 are a flight to infinity, not an estimate
 
     def objective(theta: Array) -> tuple[float, Array]:
-        point = evaluate(theta)
+        point = evaluate(theta) if np.abs(theta).max(initial=0.0) < far else None
         if point is None:
             return huge, np.zeros_like(theta)
         return point.value, point.slope()[0]
 
-    found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 1000})
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 1000})
     return Minimum(
         found.x, float(found.fun), float(np.abs(found.jac).max(initial=0.0)), int(found.nit), False
     )

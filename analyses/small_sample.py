@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 DF_METHODS = ("kenward-roger-linear", "kenward-roger", "satterthwaite", "residual", "asymptotic")
 """Names that ``df_method`` may take."""
+STATIONARY = 1e-6
+"""Squared slope of the deviance, in units of its information, above which an estimate lies on a boundary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +126,41 @@ class SmallSample:
 def parameter_covariance(derivatives: Derivatives, information: str) -> tuple[Array, str]:
     """Inverse of the information of the covariance parameters, and which information it is.
 
-    Where the observed information is not positive definite (a fit on the boundary of the parameter space), the expected
-    one is taken in its place, so that no covariance parameter is left out in silence.
+    On the boundary of the parameter space (a variance of zero) the deviance still slopes, so that its curvature says
+    nothing of the parameters' uncertainty. There, and where the observed information is not positive definite, the
+    expected one is taken, which counts every parameter: no component is left out in silence, and degrees of freedom
+    are not those of a model without it.
+
+    Parameters
+    ----------
+    derivatives
+        By the natural parameters, at the estimate.
+    information
+        ``observed`` or ``expected``.
+
+    Returns
+    -------
+    array, str
+        Covariance of the parameters, shape (h, h); ``observed``, ``expected``, or ``expected (singular)`` where the
+        data do not tell some parameters apart, which then carry no information.
     """
-    for name, doubled in (("observed", derivatives.hessian), ("expected", derivatives.expected)):
-        if name == "observed" and information == "expected":
-            continue
-        scale = np.sqrt(np.abs(np.diag(doubled)))
-        scale = np.where(scale > 0, scale, 1.0)
-        values, vectors = np.linalg.eigh(doubled / np.outer(scale, scale))
-        if values.min() > 1e-12 * values.max():
-            inverse = (vectors / values) @ vectors.T
-            return 2 * inverse / np.outer(scale, scale), name
-    # Both singular: parameters that the data do not tell apart; those directions carry no information.
+    expected, whole = _inverse(derivatives.expected)
+    slope = float(derivatives.gradient @ expected @ derivatives.gradient)
+    if information == "observed" and slope < STATIONARY:
+        observed, definite = _inverse(derivatives.hessian)
+        if definite:
+            return 2 * observed, "observed"
+    return 2 * expected, "expected" if whole else "expected (singular)"
+
+
+def _inverse(matrix: Array) -> tuple[Array, bool]:
+    """Inverse of a matrix on its positive eigenspace, and whether that is all of it."""
+    scale = np.sqrt(np.abs(np.diag(matrix)))
+    scale = np.where(scale > 0, scale, 1.0)
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     positive = values > 1e-12 * values.max()
     inverse = (vectors[:, positive] / values[positive]) @ vectors[:, positive].T
-    return 2 * inverse / np.outer(scale, scale), "expected (singular)"
+    return inverse / np.outer(scale, scale), bool(positive.all())
 
 
 def kenward_roger_covariance(

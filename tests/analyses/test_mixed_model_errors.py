@@ -1,0 +1,176 @@
+"""What the data or the formula cannot carry is refused with a sentence, never fitted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analyses import fit_mixed_model, marginal_means
+from analyses.optimise import Point, minimise, newton
+from outcomes.errors import ConvergenceError, FormulaError, ModelError, NotEstimableError
+
+
+def visits(patients: int = 12, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(
+        [(f"P{p}", "AB"[p % 2], visit) for p in range(patients) for visit in ("V1", "V2", "V3")],
+        columns=["patient", "arm", "visit"],
+    )
+    level = rng.normal(size=patients)
+    data["baseline"] = rng.normal(size=len(data))
+    data["value"] = np.repeat(level, 3) + rng.normal(size=len(data))
+    return data
+
+
+@pytest.mark.parametrize(
+    ("formula", "error", "says"),
+    [
+        ("value ~ amr + us(visit | patient)", FormulaError, "did you mean 'arm'"),
+        ("value ~ arm + us(vist | patient)", FormulaError, "did you mean 'visit'"),
+        ("value ~ arm + us(visit | arm)", ModelError, "more than one row at visit V1"),
+        ("value ~ arm + us(visit | arm / patient)", ModelError, "two groups"),
+        ("value ~ arm + us(visit | patient_copy / patient)", ModelError, "almost as many levels"),
+        ("value ~ arm + sp_exp(visit | patient)", FormulaError, "numeric coordinate"),
+        ("arm ~ visit + us(visit | patient)", FormulaError, "one number a row"),
+        ("log(value) ~ arm + us(visit | patient)", ModelError, "not finite"),
+        ("value ~ arm + (1 | visit) + (1 | patient)", ModelError, "cross each other"),
+        ("value ~ arm + unknown(baseline) + (1 | patient)", FormulaError, "evaluated|no column"),
+    ],
+)
+def test_bad_formulas(formula, error, says):
+    data = visits().assign(patient_copy=lambda d: d["patient"])
+    if says == "two groups":
+        data.loc[0, "arm"] = "B"
+    with pytest.raises(error, match=says):
+        fit_mixed_model(formula, data)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"df_method": "kenward"}, "kenward-roger-linear"),
+        ({"vcov": "CR9"}, "unknown vcov"),
+        ({"information": "guess"}, "observed, expected"),
+        ({"weights": [1.0, 2.0]}, "one weight a row"),
+        ({"weights": "weigth"}, "no column"),
+        ({"weights": [-1.0] * 36}, "positive"),
+    ],
+)
+def test_bad_options(options, says):
+    with pytest.raises((ModelError, FormulaError), match=says):
+        fit_mixed_model("value ~ arm + us(visit | patient)", visits(), **options)
+
+
+def test_no_complete_row():
+    with pytest.raises(ModelError, match="no row has every model variable"):
+        fit_mixed_model("value ~ arm + us(visit | patient)", visits().assign(value=np.nan))
+
+
+def test_missing_values_are_counted():
+    data = visits()
+    data.loc[[0, 5, 7], "value"] = np.nan
+    data.loc[[7, 9], "baseline"] = np.nan
+    fit = fit_mixed_model("value ~ arm + baseline + us(visit | patient)", data)
+    assert (fit.n_obs, fit.n_dropped) == (32, 4)
+    # a variable that the model does not use drops nothing
+    assert fit_mixed_model("value ~ arm + us(visit | patient)", data).n_dropped == 3
+
+
+def test_a_single_patient_is_too_few():
+    with pytest.raises(ModelError, match="too few"):
+        fit_mixed_model("value ~ 1 + us(visit | patient)", visits(1))
+
+
+def test_fewer_rows_than_fixed_effects():
+    with pytest.raises(ModelError, match="too few rows"):
+        fit_mixed_model("value ~ visit * patient + us(visit | patient)", visits(2))
+
+
+def test_visits_never_together_have_no_covariance():
+    data = visits()
+    even = data["patient"].str[1:].astype(int) % 2 == 0
+    data = data[
+        (data["visit"] == "V2") | (even & (data["visit"] == "V1")) | (~even & (data["visit"] == "V3"))
+    ]
+    with pytest.raises(ModelError, match="both V1 and V3"):
+        fit_mixed_model("value ~ arm + us(visit | patient)", data)
+
+
+def test_a_perfect_fit_has_no_variance():
+    data = visits().assign(value=lambda d: d["baseline"] * 2)
+    with pytest.raises(ModelError, match="explain the response"):
+        fit_mixed_model("value ~ baseline + us(visit | patient)", data)
+
+
+def test_too_few_patients_for_the_covariance_is_no_number():
+    """Two patients cannot carry six variances and covariances: the likelihood has no finite optimum."""
+    try:
+        fit = fit_mixed_model("value ~ 1 + us(visit | patient)", visits(2))
+    except ModelError:
+        return
+    assert not fit.converged or fit.convergence.boundary
+    if not fit.converged:
+        with pytest.raises(ConvergenceError):
+            marginal_means(fit, "arm")
+
+
+def test_unknown_levels_are_not_turned_into_the_reference():
+    fit = fit_mixed_model("value ~ arm + us(visit | patient)", visits())
+    with pytest.raises(ModelError, match="level that the model was not fitted to"):
+        fit.predict(pd.DataFrame({"arm": ["C"]}))
+    with pytest.raises(ModelError, match="is missing in the new data"):
+        fit.predict(pd.DataFrame({"amr": ["A"]}))
+    with pytest.raises(ModelError, match="no such level"):
+        marginal_means(fit, "arm", at={"arm": "C"})
+    with pytest.raises(ModelError, match="not a variable"):
+        marginal_means(fit, "visit")
+
+
+def test_predictions_that_depend_on_aliased_columns_are_refused():
+    data = visits().assign(site=lambda d: np.where(d["arm"] == "A", "S1", "S2"))
+    fit = fit_mixed_model("value ~ arm + site + us(visit | patient)", data)
+    assert fit.aliased == ("site[T.S2]",)
+    seen = fit.predict(pd.DataFrame({"arm": ["A", "B"], "site": ["S1", "S2"]}))
+    assert seen["estimate"].notna().all()
+    with pytest.raises(NotEstimableError, match="not estimable"):
+        fit.predict(pd.DataFrame({"arm": ["A"], "site": ["S2"]}))
+
+
+def test_declared_order_and_reference_are_kept():
+    data = visits().assign(arm=lambda d: pd.Categorical(d["arm"], ["B", "A"]))
+    fit = fit_mixed_model("value ~ arm + us(visit | patient)", data)
+    assert fit.term_names == ("Intercept", "arm[T.A]")
+    data["visit"] = pd.Categorical(data["visit"], ["V3", "V1", "V2"])
+    assert list(fit_mixed_model("value ~ arm + us(visit | patient)", data).covariance.index) == [
+        "V3",
+        "V1",
+        "V2",
+    ]
+
+
+def test_hypotheses_of_the_wrong_shape():
+    fit = fit_mixed_model("value ~ arm + us(visit | patient)", visits())
+    with pytest.raises(ModelError, match="one number a coefficient"):
+        fit.test([1.0, 0.0, 0.0])
+    with pytest.raises(ModelError, match="depend on one another"):
+        fit.test([[1.0, 0.0], [2.0, 0.0]])
+    with pytest.raises(ModelError, match="unknown kind"):
+        fit.residuals("deviance")
+
+
+def test_the_optimiser_leaves_a_saddle_and_says_when_it_fails():
+    def saddle(theta: np.ndarray) -> Point:
+        x, y = theta
+        value = float((x**2 - 1) ** 2 + y**2)
+        gradient = np.array([4 * x * (x**2 - 1), 2 * y])
+        hessian = np.array([[12 * x**2 - 4, 0.0], [0.0, 2.0]])
+        return Point(value, lambda: (gradient, hessian))
+
+    found = newton(saddle, np.zeros(2))  # the gradient vanishes at the start
+    assert found.converged
+    assert abs(found.theta[0]) == pytest.approx(1.0, abs=1e-8)
+
+    def slope_without_end(theta: np.ndarray) -> Point:
+        return Point(float(-theta[0]), lambda: (np.array([-1.0]), np.array([[1e-3]])))
+
+    lost, _ = minimise(slope_without_end, [np.zeros(1)])
+    assert not lost.converged
