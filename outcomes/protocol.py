@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -219,6 +220,8 @@ class Protocol(StrictTable):
     def to_dict(self) -> dict[str, Any]:
         """Return the tables of trial.toml as plain TOML types, without the keys that hold their default."""
         plain = _plain(self)
+        files = {"patients": self.data.patients, "assessments": self.data.assessments}
+        plain["data"] = {**files, **plain.get("data", {})}  # said even where they have the default names
         plain["arms"] = {label: list(self.arms.ordered_components(label)) for label in self.arms}
         return {key: plain[key] for key in type(self).model_fields if key in plain}
 
@@ -266,7 +269,19 @@ def read_protocol(path: str | Path) -> Protocol:
 
 def write_toml(protocol: Protocol, path: str | Path) -> None:
     """Write a protocol as trial.toml; `read_protocol` reads an equal one back."""
-    Path(path).write_bytes(tomli_w.dumps(protocol.to_dict()).encode())
+    Path(path).write_bytes(toml_text(protocol.to_dict()).encode())
+
+
+def toml_text(mapping: Mapping[str, Any]) -> str:
+    """Return tables as TOML, with short lists on one line as people write them."""
+    # tomli_w puts each element on a line of its own; raw line breaks never stand within one
+    lists = re.compile(r"\[\n((?:[ ]+[^\n\[\]{}]+,\n)+)[ ]*\]")
+
+    def on_one_line(match: re.Match[str]) -> str:
+        joined = "[" + ", ".join(line.strip().rstrip(",") for line in match[1].splitlines()) + "]"
+        return joined if len(joined) <= 100 else match[0]
+
+    return lists.sub(on_one_line, tomli_w.dumps(mapping))
 
 
 def with_default_analyses(raw: dict[str, Any]) -> dict[str, Any]:
@@ -329,11 +344,13 @@ def _plain(table: BaseModel) -> dict[str, Any]:
 
 def _plain_value(value: Any) -> Any:
     if isinstance(value, Threshold):
-        return {value.op: value.value}
+        return {value.op: _plain_value(value.value)}
     if isinstance(value, BaseModel):
         return _plain(value)
     if isinstance(value, Mapping):
         return {key: _plain_value(item) for key, item in value.items()}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # weeks and cutpoints read better as they were written
     return [_plain_value(item) for item in value] if isinstance(value, tuple) else value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -167,6 +168,11 @@ class DataFiles(StrictTable):
         return self.columns.get(column, column)
 
     @property
+    def alternative_names(self) -> tuple[str, ...]:
+        """What people call the alternatives: ``"laser solution 2"`` for ``alternatives/laser_solution_2.csv``."""
+        return tuple(PurePath(file).stem.replace("_", " ") for file in self.alternatives)
+
+    @property
     def is_long(self) -> bool:
         """Whether the assessments are long over parameters (an ADaM BDS frame)."""
         return "parameter" in self.columns
@@ -238,7 +244,7 @@ class Threshold(StrictTable):
 
     def describe(self) -> str:
         """Return e.g. "above 75"."""
-        return f"{self.op.replace('_', ' ')} {self.value:g}"
+        return f"{self.op.replace('_', ' ')} {self.value:g}".replace("-", "−")
 
 
 def _threshold(raw: object) -> object:
