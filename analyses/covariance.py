@@ -151,17 +151,10 @@ class Unstructured:
         return lower
 
     def search(self, theta: Array) -> Elements:
-        """``vech(L L')`` and its derivatives by the elements of L."""
-        lower = self._lower(theta)
-        rows, columns = np.tril_indices(self.size)
-        upper = upper_triangle(self.size)
-        first = np.zeros((self.n_parameters, self.n_parameters))
-        for h, (a, b) in enumerate(zip(rows, columns, strict=True)):
-            derivative = np.zeros((self.size, self.size))
-            derivative[a, :] += lower[:, b]
-            derivative[:, a] += lower[:, b]
-            first[:, h] = derivative[upper]
-        return Elements((lower @ lower.T)[upper], first, _cholesky_second(self.size))
+        """``vech(L L')`` and its derivatives by the elements of L, in which it is a quadratic form."""
+        second = _cholesky_second(self.size)
+        first = second @ theta
+        return Elements(first @ theta / 2, first, second)
 
     def natural_values(self, theta: Array) -> Array:
         """Variances and covariances."""
