@@ -328,6 +328,9 @@ def _data(protocol: Protocol) -> Iterator[str]:
     for file, count in Counter((data.assessments, *data.alternatives)).items():
         if count > 1:
             yield f"[data], key 'alternatives': {file!r} stands there {count} times, 'assessments' counted in"
+    for name, count in Counter(data.alternative_names).items():
+        if count > 1 and len(set(data.alternatives)) == len(data.alternatives):
+            yield f"[data], key 'alternatives': {count} files are called {name!r}; give each a name of its own"
     if data.assessments_where is not None:
         try:
             query_names(data.assessments_where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from outcomes.estimand import EstimandData, apply_strategies
 from outcomes.protocol import Protocol, read_protocol
 from outcomes.query import QueryProblem, keeps
 from outcomes.readers import RawTable, read_table, table_from_frame
-from outcomes.trial_files import write_trial
+from outcomes.trial_files import alternative_file, write_trial
 from outcomes.validation import check_trial
 
 __all__ = ["Trial", "read_trial"]
@@ -51,6 +51,7 @@ class Trial:
     _lesions: pd.DataFrame
     _assessments: pd.DataFrame
     _events: pd.DataFrame
+    _alternatives: tuple[pd.DataFrame, ...]
 
     def __init__(
         self,
@@ -58,13 +59,16 @@ class Trial:
         tables: Mapping[str, RawTable | None],
         *,
         defects: list[Defect],
+        alternatives: Sequence[RawTable | None] = (),
         files: tuple[Path, ...] = (),
         directory: Path | None = None,
         source: str = "",
     ) -> None:
         checked = check_trial(protocol, tables, defects)
-        if checked.defects:
-            raise TrialDataError(checked.defects)
+        others = [check_trial(protocol, {**tables, "assessments": table}, []) for table in alternatives]
+        found = dict.fromkeys(defect for every in (checked, *others) for defect in every.defects)
+        if found:
+            raise TrialDataError(found)
         fields = {
             "protocol": protocol,
             "files": files,
@@ -75,6 +79,7 @@ class Trial:
             "_lesions": checked.lesions,
             "_assessments": checked.assessments,
             "_events": checked.events,
+            "_alternatives": tuple(other.assessments for other in others),
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -90,6 +95,7 @@ class Trial:
         assessments: pd.DataFrame,
         lesions: pd.DataFrame | None = None,
         events: pd.DataFrame | None = None,
+        alternatives: Mapping[str, pd.DataFrame] | None = None,
         source: str = "frames",
     ) -> Trial:
         """Build a trial from DataFrames, through the same validation as from files.
@@ -101,6 +107,8 @@ class Trial:
             names are not used.
         patients, lesions, assessments, events : DataFrame
             With our column names, or theirs where [data.columns] maps them.
+        alternatives : mapping of str to DataFrame
+            Name -> assessments that could stand in the place of `assessments`; see `Trial.alternatives`.
         source : str
             What errors call the frames' origin, e.g. ``"Abdelghani 2018"``.
 
@@ -115,6 +123,7 @@ class Trial:
         named = {
             "lesions": "lesions.csv" if frames["lesions"] is not None else None,
             "events": "adverse_events.csv" if events is not None else None,
+            "alternatives": tuple(alternative_file(name) for name in alternatives or {}),
         }
         data = protocol.data.model_copy(update=named)
         tables: dict[str, RawTable | None] = {
@@ -122,7 +131,11 @@ class Trial:
             for name, frame in frames.items()
             if frame is not None
         }
-        return cls(protocol.model_copy(update={"data": data}), tables, defects=[], source=source)
+        others = [
+            table_from_frame(frame, f"{source}: {name}") for name, frame in (alternatives or {}).items()
+        ]
+        planned = protocol.model_copy(update={"data": data})
+        return cls(planned, tables, defects=[], alternatives=others, source=source)
 
     @property
     def patients(self) -> pd.DataFrame:
@@ -173,13 +186,13 @@ class Trial:
         -------
         DataFrame
             One row an assessment after baseline: ``patient``, ``lesion`` (endpoints of lesions), ``arm``
-            (Categorical, the protocol's order), one 0/1 column a component, ``visit`` (Categorical), ``week``,
-            ``baseline``, ``value``, ``change``, every covariate, and for endpoints of lesions in a
+            (Categorical, the protocol's order), one 0/1 column a component, ``visit`` (Categorical),
+            ``week``, ``baseline``, ``value``, ``change``, every covariate, and for endpoints of lesions in a
             within-patient trial that have a measured baseline ``baseline_mean`` (the mean over the patient's
             lesions) and ``baseline_deviation`` (the lesion's baseline minus it).
-            ``value`` is the derived quantity: a number, 0/1 of a responder, an ordered Categorical of a grade.
-            ``baseline`` and ``change`` (measured minus baseline) are always in the measured unit. Missing
-            assessments that the file has a row for stay, with ``value`` missing; nothing is clipped.
+            ``value`` is the derived quantity: a number, 0/1 of a responder, an ordered Categorical of a
+            grade. ``baseline`` and ``change`` (measured minus baseline) are always in the measured unit.
+            Missing assessments that the file has a row for stay, with ``value`` missing; nothing is clipped.
             A patient's outcome in a within-patient trial has neither ``arm`` nor components.
 
         Raises
@@ -239,6 +252,37 @@ class Trial:
         keys = pd.MultiIndex.from_frame(self._lesions[["patient", "lesion"]])
         left = self._lesions.loc[~keys.isin(kept), ["patient", "lesion"]]
         return left.assign(reason=self._reason(population)).reset_index(drop=True)
+
+    def alternatives(self) -> tuple[tuple[str, Trial], ...]:
+        """Return the trials that agree with what is known as well as this one does.
+
+        Each differs in its assessments alone, which are those of a file of [data] alternatives, such as
+        another reconstruction of a published summary. What holds for this trial and for all of these holds
+        whichever of them is true.
+
+        Returns
+        -------
+        tuple of (str, Trial)
+            Name (the file's, with spaces for underscores) and trial, in the protocol's order. The trials
+            have no alternatives of their own.
+        """
+        data = self.protocol.data
+        trials = []
+        for file, name, frame in zip(
+            data.alternatives, data.alternative_names, self._alternatives, strict=True
+        ):
+            other = object.__new__(Trial)
+            alone = data.model_copy(update={"assessments": file, "alternatives": ()})
+            fields = {field: getattr(self, field) for field in self.__slots__} | {
+                "protocol": self.protocol.model_copy(update={"data": alone}),
+                "source": f"{self.source}, {name}",
+                "_assessments": frame,
+                "_alternatives": (),
+            }
+            for field, value in fields.items():
+                object.__setattr__(other, field, value)
+            trials.append((name, other))
+        return tuple(trials)
 
     def write(self, directory: str | Path) -> None:
         """Write trial.toml and CSV files that `read_trial` reads back to the same trial.
@@ -302,21 +346,29 @@ def read_trial(path: str | Path) -> Trial:
         "assessments": data.assessments,
         "events": data.events,
     }
-    tables: dict[str, RawTable | None] = {}
     defects: list[Defect] = []
     files = [toml]
-    for name, file in names.items():
-        if file is None:
-            continue
-        tables[name], found = read_table(
+
+    def read(file: str, role: str) -> RawTable | None:
+        table, found = read_table(
             toml.parent / file,
             name=file,
             encoding=data.encoding,
             separator=data.separator,
-            sheet=data.sheets.get(name),
+            sheet=data.sheets.get(role),
         )
-        defects += found
+        defects.extend(found)
         files.append(toml.parent / file)
+        return table
+
+    tables = {name: read(file, name) for name, file in names.items() if file is not None}
+    alternatives = [read(file, "assessments") for file in data.alternatives]
     return Trial(
-        protocol, tables, defects=defects, files=tuple(files), directory=toml.parent, source=str(toml)
+        protocol,
+        tables,
+        defects=defects,
+        alternatives=alternatives,
+        files=tuple(files),
+        directory=toml.parent,
+        source=str(toml),
     )

@@ -16,7 +16,12 @@ from outcomes.readers import cell_text
 if TYPE_CHECKING:
     from outcomes.trial import Trial
 
-__all__ = ["csv_text", "write_trial"]
+__all__ = ["alternative_file", "csv_text", "write_trial"]
+
+
+def alternative_file(name: str) -> str:
+    """Return the file of the alternative assessments that people call `name`, relative to trial.toml."""
+    return f"alternatives/{name.replace(' ', '_')}.csv"
 
 
 def write_trial(trial: Trial, directory: Path) -> None:
@@ -27,6 +32,9 @@ def write_trial(trial: Trial, directory: Path) -> None:
         protocol.data.patients: trial.patients,
         protocol.data.assessments: _assessments(trial),
     }
+    for file, (_, other) in zip(protocol.data.alternatives, trial.alternatives(), strict=True):
+        (directory / file).parent.mkdir(parents=True, exist_ok=True)
+        frames[file] = _assessments(other)
     if protocol.data.lesions is not None:
         frames[protocol.data.lesions] = trial.lesions
     if protocol.data.events is not None:
@@ -65,6 +73,7 @@ def _protocol_of_files(trial: Trial) -> Protocol:
         "encoding": "utf-8",
         "separator": ",",
         "assessments_where": None,  # what it left out is not written
+        "alternatives": tuple(alternative_file(name) for name in data.alternative_names),
     }
     return trial.protocol.model_copy(update={"data": data.model_copy(update=update)})
 

@@ -14,7 +14,7 @@ from outcomes.nearest import unknown
 
 LICENCE = "CC0-1.0"
 
-_FOLDER = resources.files("outcomes.published") / "tables"
+_FOLDER = resources.files("outcomes.published") / "data"
 
 
 def list_published() -> pd.DataFrame:
