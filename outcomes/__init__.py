@@ -4,6 +4,7 @@ from outcomes.arms import Arms
 from outcomes.errors import Defect, ProtocolError, TandemError, TrialDataError
 from outcomes.instruments import get_instrument, list_instruments, score
 from outcomes.protocol import Protocol, read_protocol
+from outcomes.published import list_published, load_published, published_table
 from outcomes.trial import Trial, read_trial
 
 __all__ = [
@@ -16,6 +17,9 @@ __all__ = [
     "TrialDataError",
     "get_instrument",
     "list_instruments",
+    "list_published",
+    "load_published",
+    "published_table",
     "read_protocol",
     "read_trial",
     "score",
