@@ -258,8 +258,8 @@ def _percent_reduction(instrument: Instrument, values: Array, index: pd.Index) -
             where=f"row {index[first]}, column {column}",
             hint="a lesion without area before treatment cannot repigment: leave the row out, and count it",
         )
-    # Written so that nothing left gives exactly 100: 100 (a_0 − a) / a_0 can round to just above it.
-    return np.asarray(100.0 - 100.0 * now / baseline, dtype=float)
+    # No area is negative, so 100 is the mathematical bound: only rounding can pass it (at a = 0), and is cut off.
+    return np.asarray(np.minimum(100.0 * (baseline - now) / baseline, 100.0), dtype=float)
 
 
 def _absolute_difference(instrument: Instrument, values: Array, index: pd.Index) -> Array:

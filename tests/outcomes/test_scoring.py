@@ -128,6 +128,15 @@ def test_a_lesion_that_grew_is_negative_and_not_clipped():
     assert totals.tolist() == [-25.0, -200.0]
 
 
+def test_percentages_of_decimal_areas_are_exact():
+    # nothing left is exactly 100 (100 a / a rounds to 100.00000000000001 for this area), nothing gained exactly 0
+    totals = score(
+        "percent-repigmentation",
+        {"baseline_area": [82.00653104033864, 0.3, 10.0], "area": [0.0, 0.3, 7.0]},
+    )
+    assert totals.tolist() == [100.0, 0.0, 30.0]
+
+
 def test_totals_keep_the_index_and_carry_the_name():
     frame = pd.DataFrame({"noticeability": [5, None, 1]}, index=["a", "b", "c"])
     totals = score("vns", frame)
