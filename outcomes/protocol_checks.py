@@ -205,8 +205,7 @@ def _instrument(endpoint: Endpoint) -> Iterator[str]:
     try:
         instrument = find_instrument(endpoint.instrument)
     except ScoringError as problem:
-        near = f" ({problem.expected})" if problem.expected is not None else ""
-        yield f"key 'instrument': {problem.message}{near}"
+        yield f"key 'instrument': {problem.message}"
         return
     assert instrument is not None
     if instrument.kind == "nominal":

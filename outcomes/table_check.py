@@ -309,6 +309,8 @@ class TableCheck:
             if math.isnan(values[position]):
                 problem, hint = _why_no_number(cell)
                 near = nearest(cell, labels) if labels else None
+                if labels and problem == "not a number":
+                    problem = "unknown grade"
                 self.report(
                     int(position), column, problem, what, f"Did you mean {near!r}?" if near else hint, cell
                 )
