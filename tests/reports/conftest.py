@@ -14,7 +14,26 @@ SITES = ("face", "trunk")
 @pytest.fixture
 def within_patient_trial(tmp_path: Path) -> Path:
     """A sound within-patient 2 x 2 trial of ten patients with four lesions each; returns its directory."""
-    home = tmp_path / "within-patient"
+    return write_within_patient(tmp_path / "within-patient")
+
+
+@pytest.fixture
+def parallel_trial(tmp_path: Path) -> Path:
+    """A sound parallel three-arm trial of eighteen patients on VASI; returns its directory."""
+    return write_parallel(tmp_path / "parallel")
+
+
+@pytest.fixture(scope="session")
+def sound_trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both, for tests that only read them."""
+    home = tmp_path_factory.mktemp("trials")
+    return {
+        "within-patient": write_within_patient(home / "within-patient"),
+        "parallel": write_parallel(home / "parallel"),
+    }
+
+
+def write_within_patient(home: Path) -> Path:
     home.mkdir()
     rng = np.random.default_rng(11)
     patients, lesions = ["patient,age"], ["patient,lesion,arm,body_site"]
@@ -40,10 +59,7 @@ def within_patient_trial(tmp_path: Path) -> Path:
     return home
 
 
-@pytest.fixture
-def parallel_trial(tmp_path: Path) -> Path:
-    """A sound parallel three-arm trial of eighteen patients on VASI; returns its directory."""
-    home = tmp_path / "parallel"
+def write_parallel(home: Path) -> Path:
     home.mkdir()
     rng = np.random.default_rng(12)
     patients, assessments = ["patient,arm"], ["patient,visit,week,vasi"]

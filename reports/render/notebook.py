@@ -1,0 +1,397 @@
+"""``report.ipynb``: the report's numbers again, by the public API, step by step in an executed notebook.
+
+The notebook is built from the protocol and from what the analysis chose (the formula that could be fitted),
+executed where it lies, and its last cell compares what it found with ``results.json``: a report whose numbers
+a reader cannot reach is not written. The bytes repeat: cells are named by their content, no time is recorded,
+and the trial is found by a path relative to the notebook.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from outcomes.errors import ReportError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from outcomes.endpoint import EndpointFacts
+    from outcomes.protocol import Analysis, Protocol
+    from reports.results import Results
+
+FILE_NAME = "report.ipynb"
+
+TIMEOUT = 900
+"""Seconds that one cell may take."""
+
+_ORIGIN = {
+    "observed": "",
+    "synthetic": "**Synthetic data.** ",
+    "reconstructed": "**Data reconstructed from published counts.** ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell to be: ``markdown`` or ``code``, and its source."""
+
+    kind: str
+    source: str
+
+
+def write_notebook(
+    trial_path: str | Path,
+    out_dir: Path,
+    results: Results,
+    analysed: Any,
+    *,
+    lies_in: Path | None = None,
+) -> Path:
+    """Write and execute ``report.ipynb``.
+
+    Parameters
+    ----------
+    trial_path
+        The trial's ``trial.toml``.
+    out_dir
+        An existing directory. The notebook is executed in it, beside ``results.json``, which is written too.
+    results
+        The report's numbers, which the notebook has to reach.
+    analysed
+        What ``reports.analyse.analyse_trial`` returned: its trial's protocol says what was planned.
+    lies_in
+        Where `out_dir`'s files will lie in the end, where that is another directory: the trial's path is
+        relative to it. It must be as deep as `out_dir`, since the notebook is executed in the latter.
+
+    Returns
+    -------
+    Path
+        The notebook.
+
+    Raises
+    ------
+    ReportError
+        Where a cell fails, with the cell's heading; among them the last one, where numbers differ.
+    """
+    import nbformat
+
+    results.write(out_dir / "results.json")
+    cells = notebook_cells(
+        analysed.trial.protocol, results, relative_path(Path(trial_path), lies_in or out_dir)
+    )
+    notebook = assembled(cells)
+    execute(notebook, out_dir)
+    path = out_dir / FILE_NAME
+    path.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8", newline="\n")
+    return path
+
+
+def relative_path(trial: Path, directory: Path) -> str:
+    """The trial's path as seen from a directory, with forward slashes; as it is where there is none."""
+    try:
+        return PurePath(os.path.relpath(trial.resolve(), directory.resolve())).as_posix()
+    except ValueError:  # another drive
+        return trial.as_posix()
+
+
+def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cell]:
+    """The notebook's cells, in order."""
+    answered = [one for one in protocol.analyses if results.text(one.name, "combination")]
+    scales = {protocol.endpoint(one.endpoint).scale for one in answered}
+    cells = [
+        Cell("markdown", _opening(protocol)),
+        Cell("code", _reading(trial, scales)),
+        Cell("code", _COUNTS),
+    ]
+    for analysis in sorted(answered, key=lambda one: one.role != "primary"):
+        facts = protocol.endpoint(analysis.endpoint)
+        cells.append(Cell("markdown", _heading(analysis, facts, results)))
+        if facts.scale == "continuous":
+            cells += _continuous(analysis, facts, results)
+        else:
+            cells.append(Cell("code", _categorical(analysis, facts)))
+        cells.append(Cell("code", _claims(analysis)))
+    cells += [Cell("markdown", _CHECK_HEADING), Cell("code", _CHECK)]
+    return cells
+
+
+def assembled(cells: list[Cell]) -> NotebookNode:
+    """A notebook of these cells; each is named by the hash of its place and its content."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    made = []
+    for place, cell in enumerate(cells):
+        new = new_code_cell if cell.kind == "code" else new_markdown_cell
+        name = hashlib.sha256(f"{place}\n{cell.kind}\n{cell.source}".encode()).hexdigest()[:12]
+        made.append(new(cell.source, id=name))
+    return new_notebook(
+        cells=made,
+        metadata={"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}},
+    )
+
+
+def execute(notebook: NotebookNode, directory: Path) -> None:
+    """Execute a notebook in place, in a directory, with the Python that runs this.
+
+    Raises
+    ------
+    ReportError
+        Where a cell fails or the kernel dies.
+    """
+    import tempfile
+
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    with tempfile.TemporaryDirectory() as profile:
+        client = NotebookClient(
+            notebook,
+            timeout=TIMEOUT,
+            record_timing=False,
+            kernel_name="python3",
+            kernel_manager_class=_kernel_of_this_python(Path(profile)),
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            resources={"metadata": {"path": str(directory)}},
+        )
+        # A profile of its own keeps the user's start-up files out; a warning would put this machine's paths
+        # into the notebook.
+        environment = {
+            **os.environ,
+            "IPYTHONDIR": profile,
+            "PYTHONWARNINGS": "ignore",
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+        try:
+            client.execute(env=environment)
+        except CellExecutionError as error:
+            raise _failed(notebook, f"{error.ename}: {error.evalue}") from error
+        except (CellTimeoutError, DeadKernelError) as error:
+            raise _failed(notebook, str(error)) from error
+
+
+def _kernel_of_this_python(home: Path) -> type[Any]:
+    """A kernel manager that starts ``sys.executable``, whatever kernel the user has installed as "python3".
+
+    Where the system has them, it speaks through sockets in the file system, so that no port is opened.
+    """
+    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnSpec(KernelSpecManager):
+        def get_kernel_spec(self, kernel_name: str) -> Any:
+            command = [sys.executable, *get_kernel_dict()["argv"][1:]]
+            return KernelSpec(resource_dir=RESOURCES, **{**get_kernel_dict(), "argv": command})
+
+    class OwnKernel(AsyncKernelManager):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(
+                kernel_spec_manager=OwnSpec(),
+                transport="ipc" if os.name == "posix" else "tcp",
+                connection_file=str(home / "kernel.json"),
+                **options,
+            )
+
+    return OwnKernel
+
+
+def _failed(notebook: NotebookNode, why: str) -> ReportError:
+    """The error of the first cell that did not finish, by the heading that it stands under."""
+    heading, number = "", 0
+    for place, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type == "markdown":
+            heading = cell.source.splitlines()[0].lstrip("# ")
+        elif cell.execution_count is None or any(output.output_type == "error" for output in cell.outputs):
+            number = place
+            break
+    return ReportError(
+        f"Cell {number} of the notebook failed, under {heading!r}.",
+        where=FILE_NAME,
+        expected="every cell to run, and to reach the numbers of results.json",
+        got=re.sub(r"\x1b\[[0-9;]*m", "", why),
+        hint="run `tandem check` on the trial; leave the notebook out with --format html",
+    )
+
+
+def _opening(protocol: Protocol) -> str:
+    return (
+        f"# {protocol.id}: {protocol.title}\n\n"
+        f"{_ORIGIN[protocol.conduct.data_origin]}This notebook reaches the numbers of the report (`report.html`) step "
+        "by step, with tandem's public functions, and compares them with `results.json` in its last cell. Run it "
+        "where it lies: the trial is found by a path relative to it."
+    )
+
+
+_CALLED = {
+    "continuous": ("compare_therapies", "fit_mixed_model", "marginal_means"),
+    "ordinal": ("compare_grades",),
+    "binary": ("compare_responders",),
+}
+"""What an endpoint of each scale needs of `analyses`."""
+
+
+def _reading(trial: str, scales: Collection[str]) -> str:
+    needed = sorted(name for scale in scales for name in _CALLED[scale])
+    return f"""import math
+from pathlib import Path
+
+import pandas as pd
+
+from analyses import {", ".join(needed)}
+from outcomes import read_trial
+
+pd.set_option("display.precision", 4, "display.max_columns", None, "display.width", 120)
+
+trial = read_trial({_literal(trial)})  # lists every defect, where there is one
+arms = trial.protocol.arms
+verdicts, means = {{}}, {{}}
+pd.DataFrame({{"components": {{label: " + ".join(arms.ordered_components(label)) or "none" for label in arms}}}})"""
+
+
+_COUNTS = """pd.Series(
+    {
+        "patients": len(trial.patients),
+        "lesions": len(trial.lesions),
+        "assessments": len(trial.assessments),
+        "adverse events": len(trial.events),
+    },
+    name="rows",
+).to_frame()"""
+
+
+def _heading(analysis: Analysis, facts: EndpointFacts, results: Results) -> str:
+    text = f"## {facts.label} at {analysis.visit} ({analysis.role})\n\n{facts.describe()}"
+    model = results.text(analysis.name, "model")
+    if model:
+        reason = results.text(analysis.name, "model_reason")
+        text += f"\n\nThe model is `{model}`, by residual maximum likelihood. {reason}".rstrip()
+        for said in results.statements:
+            if said.analysis == analysis.name and said.kind == "fallback":
+                text += f" `{said.subject}` could not be fitted: {said.text}."
+    return text
+
+
+def _continuous(analysis: Analysis, facts: EndpointFacts, results: Results) -> list[Cell]:
+    """Fit the model that the report fitted, its means, and the combination questions."""
+    from analyses import parse_formula
+
+    name, formula = _literal(analysis.name), results.text(analysis.name, "model")
+    over_visits = "visit" in parse_formula(formula).fixed
+    rows = (
+        ""
+        if over_visits
+        else 'data = data[data["visit"] == analysis.visit]  # the model is of this visit alone\n'
+    )
+    fitting = f"""analysis = trial.protocol.analysis({name})
+endpoint = trial.protocol.endpoint(analysis.endpoint)
+data = trial.estimand_data({name}).frame  # intercurrent events handled as the protocol says
+{rows}fit = fit_mixed_model(
+    {_literal(formula)},
+    data,
+    df_method=analysis.df_method,
+)
+print(fit.convergence.sentence)
+fit.coefficients"""
+    by = ', by="visit"' if over_visits else ""
+    averaging = f"""means[{name}] = marginal_means(fit, "arm"{by}, weights="proportional")
+means[{name}].table"""
+    asking = f"""verdicts[{name}] = compare_therapies(
+    fit,
+    arms,
+    at={'{"visit": analysis.visit}' if over_visits else "None"},
+    higher_is_better=endpoint.higher_is_better,
+    alpha=analysis.alpha,
+    sided=analysis.sided,
+    margin=analysis.margin,
+    margin_source=analysis.margin_source,
+    scale_range=(endpoint.minimum, endpoint.maximum),
+    unit={_literal("points" if facts.unit in ("%", "") else facts.unit)},
+    allocation=trial.protocol.conduct.allocation,
+)
+verdicts[{name}].table"""
+    return [Cell("code", fitting), Cell("code", averaging), Cell("code", asking)]
+
+
+def _categorical(analysis: Analysis, facts: EndpointFacts) -> str:
+    """Ask the combination questions of grades or responders."""
+    name = _literal(analysis.name)
+    ordinal = facts.scale == "ordinal"
+    own = (
+        ["higher_is_better=endpoint.higher_is_better"]
+        if ordinal
+        else ["margin=analysis.margin", "margin_source=analysis.margin_source"]
+    )
+    arguments = [
+        "rows",
+        "arms",
+        *own,
+        "alpha=analysis.alpha",
+        "sided=analysis.sided",
+        "design=trial.protocol.design",
+        "allocation=trial.protocol.conduct.allocation",
+    ]
+    listed = "".join(f"    {argument},\n" for argument in arguments)
+    return f"""analysis = trial.protocol.analysis({name})
+endpoint = trial.protocol.endpoint(analysis.endpoint)
+data = trial.estimand_data({name}).frame
+rows = data[(data["visit"] == analysis.visit) & data["value"].notna()]
+verdicts[{name}] = {"compare_grades" if ordinal else "compare_responders"}(
+{listed})
+verdicts[{name}].table"""
+
+
+def _claims(analysis: Analysis) -> str:
+    name = _literal(analysis.name)
+    return f"""print("May be claimed:    ", verdicts[{name}].may_claim)
+print("May not be claimed:", verdicts[{name}].may_not_claim)"""
+
+
+_CHECK_HEADING = """## The same numbers as in the report
+
+Every estimate, interval and p-value above is compared with `results.json`; a difference is an error."""
+
+_CHECK = """from reports.results import Results
+from reports.verdicts import verdict_lines
+
+results = Results.read(Path("results.json"))
+compared, differing = 0, []
+
+
+def compare(what, here, there):
+    global compared
+    compared += 1
+    here = math.nan if here is None else float(here)
+    # results.json keeps ten significant digits, and the optimiser stops at the same point.
+    same = (math.isnan(here) and math.isnan(there)) or math.isclose(here, there, rel_tol=1e-8, abs_tol=1e-12)
+    if not same:
+        differing.append(f"{what}: {here!r} here, {there!r} in results.json")
+
+
+for name, verdict in verdicts.items():
+    lines = verdict_lines(results, name)
+    for row, line in zip(verdict.table.to_dict("records"), lines, strict=True):
+        for number in ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"):
+            compare(f"{name}, {line.contrast}, {number}", row[number], getattr(line, number))
+for name, found in means.items():
+    visit = trial.protocol.analysis(name).visit
+    for row in found.table.to_dict("records"):
+        at = {"arm": str(row["arm"]), "visit": str(row.get("visit", visit))}
+        for number in ("estimate", "std_error", "df", "conf_low", "conf_high"):
+            compare(f"{name}, {at}, {number}", row[number], results.number(f"{name}/means", number, **at))
+if differing or not compared:
+    raise AssertionError("\\n".join(differing) or "nothing was compared")
+print(f"All {compared} numbers are those of results.json.")"""
+
+
+def _literal(text: str) -> str:
+    """A Python string literal in double quotes, as a person would write it."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
