@@ -191,8 +191,8 @@ def file_sha256(path: Path) -> str:
 def data_sha256(path: Path) -> str:
     """SHA-256 of a table's data, its column names and cells as text: a time of writing does not count.
 
-    Cells are separated by the unit separator and rows by the record separator (U+001F, U+001E), which no cell of
-    a trial holds; a missing cell is a lone U+0000.
+    Cells are separated by the unit separator and rows by the record separator (U+001F, U+001E), which no cell
+    of a trial holds; a missing cell is a lone U+0000.
     """
     from outcomes.readers import cell_text, read_table
 

@@ -17,7 +17,6 @@ from reports.analyse import AnalysedTrial, analyse_trial
 from reports.render.notebook import Cell, assembled, execute, relative_path, write_notebook
 from reports.results import Results
 
-
 Built = tuple[AnalysedTrial, Path]
 
 
