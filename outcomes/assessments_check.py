@@ -13,6 +13,7 @@ from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ProtocolError, ScoringError
 from outcomes.measured import MeasuredColumn, measured_columns, root_endpoints, score_items
 from outcomes.nearest import nearest
+from outcomes.plural import counted
 from outcomes.protocol import Protocol
 from outcomes.protocol_checks import CANONICAL_COLUMNS
 from outcomes.query import QueryProblem, keeps, query_names
@@ -67,7 +68,8 @@ def read_rows(protocol: Protocol, check: TableCheck, notes: list[str]) -> TableC
             kept = keeps(frame, where).to_numpy()
         except QueryProblem as problem:
             raise ProtocolError(f"[data], key 'assessments_where': {problem}") from problem
-        notes.append(f"{int((~kept).sum())} rows of {check.file} do not fulfil {where!r} and were left out.")
+        left = counted(int((~kept).sum()), "row")
+        notes.append(f"{check.file}: {left} left out by the filter {where}.")
         check = check.subset(kept)
     if protocol.data.is_long and check.has("parameter"):
         wanted = {column.name for column in measured_columns(protocol)}
@@ -77,7 +79,8 @@ def read_rows(protocol: Protocol, check: TableCheck, notes: list[str]) -> TableC
                 check.report(position, "parameter", "the parameter is missing", "a parameter", "Fill it in")
         used = np.array([parameter in wanted for parameter in parameters], dtype=bool)
         if not used.all() and used.any():
-            notes.append(f"{int((~used).sum())} rows of {check.file} hold parameters that no endpoint names.")
+            left = counted(int((~used).sum()), "row")
+            notes.append(f"{check.file}: {left} of parameters that no endpoint names not read.")
             _missing_parameters(check, wanted, parameters)
             return check.subset(used)
         _missing_parameters(check, wanted, parameters)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from outcomes.measured import MeasuredColumn
+from outcomes.plural import counted
 from outcomes.protocol import Protocol, Visit
 from outcomes.table_check import TableCheck
 from outcomes.units import Units
@@ -53,7 +54,8 @@ def check_windows(
         outside = np.flatnonzero(assessed & (names == visit.name) & ((weeks < low) | (weeks > high)))
         if visit.out_of_window == "keep":
             if len(outside):
-                notes.append(f"{len(outside)} assessments outside the window of {visit.name} were kept.")
+                kept = counted(len(outside), "assessment")
+                notes.append(f"{check.file}: {kept} outside the window of {visit.name} kept.")
             continue
         for number in outside:
             expected = f"week {low:g} to {high:g}, the window of {visit.name!r}"
@@ -206,8 +208,8 @@ def _report_without(
     shown = "value" if protocol.data.is_long else column.name
     if protocol.data.missing_baseline == "keep":
         if without:
-            noun = "patients" if column.level == "patient" else "lesions"
-            notes.append(f"{len(without)} {noun} without a baseline of {column.name} were kept.")
+            kept = counted(len(without), column.level)
+            notes.append(f"{check.file}: {kept} without a baseline of {column.name} kept.")
         return
     for owner, number in without.items():
         who = " / ".join(part for part in owner if part) if isinstance(owner, tuple) else str(owner)

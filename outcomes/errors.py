@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from outcomes.plural import counted
+
 __all__ = [
     "ConvergenceError",
     "Defect",
@@ -152,7 +154,7 @@ class TrialDataError(TandemError):
     def __init__(self, defects: Iterable[Defect]) -> None:
         self.defects = tuple(defects)
         count = len(self.defects)
-        super().__init__(f"The trial's data have {count} {'defect' if count == 1 else 'defects'}.")
+        super().__init__(f"The trial's data have {counted(count, 'defect')}.")
 
     def lines(self) -> tuple[str, ...]:
         """Return the count, then one numbered line a defect."""

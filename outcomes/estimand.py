@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from outcomes.endpoint import EndpointFacts
+from outcomes.plural import counted
 from outcomes.protocol_tables import Analysis, IntercurrentEvent
 from outcomes.readers import cell_text
 from outcomes.table_check import flag_value
@@ -93,8 +94,8 @@ def _handle(
     strategy = " ".join(event.strategy.casefold().replace("-", " ").split())
     patients = int(frame.loc[touched, "patient"].nunique())
     recorded = int((touched & frame["value"].notna().to_numpy()).sum())
-    when = "from the event on" if timed else "after baseline, since the time of the event is not recorded,"
-    had = f"{event.event}: {patients} {'patient' if patients == 1 else 'patients'} had it"
+    when = "from the event on" if timed else "after baseline, since the time of the event is not recorded"
+    had = f"{event.event}: {counted(patients, 'patient')} had it"
 
     def done(values: int, sentence: str, *, implemented: bool = True) -> EventHandling:
         return EventHandling(event.event, event.strategy, implemented, patients, values, sentence)
@@ -103,14 +104,14 @@ def _handle(
         return frame, done(recorded, f"{had}; all values are kept whether or not it occurred.")
     if strategy == "hypothetical":
         removed = frame.assign(value=frame["value"].where(~touched), change=frame["change"].where(~touched))
-        return removed, done(recorded, f"{had}; {recorded} values {when} are removed.")
+        return removed, done(recorded, f"{had}; removed: {counted(recorded, 'value')} {when}.")
     if strategy == "composite" and facts.scale in ("binary", "ordinal"):
         failure = _failure(facts)
         shown = "no response" if facts.scale == "binary" else str(failure)
         value = frame["value"].where(~touched, failure)
         count = int(touched.sum())
         return frame.assign(value=value), done(
-            count, f"{had}; {count} values {when} count as failure ({shown})."
+            count, f"{had}; counted as failure ({shown}): {counted(count, 'value')} {when}."
         )
     why = ", since the protocol names no failure of a continuous outcome" if strategy == "composite" else ""
     sentence = f"{had}; the strategy {event.strategy!r} is not implemented{why}, and all values are kept."

@@ -16,6 +16,7 @@ from outcomes.arms import Arms
 from outcomes.endpoint import EndpointFacts, resolve_endpoint
 from outcomes.errors import ProtocolError
 from outcomes.nearest import unknown
+from outcomes.plural import counted
 from outcomes.protocol_tables import (
     Analysis,
     Conduct,
@@ -213,8 +214,9 @@ class Protocol(StrictTable):
 
             problems += contradictions(protocol)
         if problems or protocol is None:
-            count = f"{len(problems)} {'problem' if len(problems) == 1 else 'problems'}"
-            raise ProtocolError(f"The protocol has {count}.", where=where, problems=problems)
+            raise ProtocolError(
+                f"The protocol has {counted(len(problems), 'problem')}.", where=where, problems=problems
+            )
         return protocol
 
     def to_dict(self) -> dict[str, Any]:

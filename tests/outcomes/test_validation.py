@@ -345,7 +345,7 @@ def test_missing_baselines_can_be_kept_and_are_counted(parallel):
     edit(parallel, "assessments.csv", "02,Baseline,0,20.5", "02,Baseline,0,NA")
     edit(parallel, "trial.toml", "[[endpoints]]", '[data]\nmissing_baseline = "keep"\n[[endpoints]]')
     trial = read_trial(parallel / "trial.toml")
-    assert trial.notes == ("1 patients without a baseline of VASI were kept.",)
+    assert trial.notes == ("assessments.csv: 1 patient without a baseline of VASI kept.",)
 
 
 def test_a_patient_without_any_outcome_needs_no_baseline(parallel):
@@ -358,7 +358,7 @@ def test_assessments_outside_a_window_can_be_kept_and_are_counted(directory):
     edit_row(directory, "assessments.csv", 3, "week", "15")
     edit(directory, "trial.toml", "window = [10, 14]", 'window = [10, 14]\nout_of_window = "keep"')
     trial = read_trial(directory / "trial.toml")
-    assert trial.notes == ("1 assessments outside the window of Week 12 were kept.",)
+    assert trial.notes == ("assessments.csv: 1 assessment outside the window of Week 12 kept.",)
 
 
 @pytest.mark.parametrize(("day", "row"), [("2026-01-09", 2), ("2026-05-01", 2)])
