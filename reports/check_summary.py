@@ -51,9 +51,13 @@ def trial_summary(trial: Trial) -> Iterator[tuple[str, str]]:
         yield "Missing", f"{endpoint.name}: {_missing(trial, endpoint.name)}"
     for analysis in protocol.analyses:
         yield "Analysis", f"{analysis.name} at {analysis.visit}, {analysis.role}"
-    if trial.events is not None and len(trial.events):
+    if len(trial.events):
         patients = counted(trial.events["patient"].nunique(), "patient")
         yield "Events", f"{len(trial.events)} in {patients}"
+    elif trial.events_recorded:
+        yield "Events", "none in the file"
+    for note in trial.notes:
+        yield "Note", note
 
 
 def _arms(trial: Trial) -> Iterator[str]:

@@ -181,6 +181,8 @@ def simulate(scenario: str | None, directory: Path | None, seed: int, listing: b
     click.echo("Written:")
     for path in sorted(found for found in directory.iterdir() if found.is_file()):
         click.echo(f"  {path}")
+    click.echo("Its report:")
+    click.echo(f"  tandem report {directory / 'trial.toml'} -o {directory / 'report'}")
 
 
 @main.command(short_help="Analyse a trial and write its report.")

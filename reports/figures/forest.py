@@ -183,7 +183,7 @@ def _naive_rows(
     position = 0.0
     for contrast, block in rows.groupby("contrast", sort=False):
         headings.append((position, str(contrast)))
-        position += 0.85
+        position += 0.9
         width = block["conf_high"] - block["conf_low"]
         own = width[block["method"] == methods[0]]
         for record, ratio in zip(
@@ -197,8 +197,8 @@ def _naive_rows(
                 row = replace(row, text=f"{row.text}, {wide} × as wide")
                 widths.append(f"{contrast}, {record['method']}: {wide} times")
             drawn.append(row)
-            position += 0.8
-        position += 0.35
+            position += 0.95
+        position += 0.25
     return drawn, headings, widths
 
 
