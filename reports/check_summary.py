@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from reports.format import counted, join_words
 
 if TYPE_CHECKING:
-    from outcomes.trial import Trial
-
     from outcomes.protocol import Protocol
+    from outcomes.trial import Trial
 
 _ORIGIN = {
     "observed": "",
