@@ -103,8 +103,13 @@ def _default(
         _covariates(protocol, data, "patient"),
     )
     if by_lesion and observed.duplicated(["patient", "visit"]).any():
-        reason = "Parallel design, several lesions a patient: random intercepts of patients and of lesions in them."
-        return fixed, "(1 | patient/lesion)" if repeated else "(1 | patient)", reason, ("(1 | patient)",)
+        if not repeated:
+            return fixed, "(1 | patient)", "Parallel design with several lesions a patient, at one visit.", ()
+        reason = (
+            "Parallel design with several lesions a patient: unstructured covariances over the visits, of the patients "
+            "and of the lesions in them."
+        )
+        return fixed, "(0 + visit | patient) + us(visit | patient:lesion)", reason, ("(1 | patient/lesion)",)
     if not repeated:
         return (
             fixed,

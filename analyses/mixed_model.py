@@ -72,7 +72,19 @@ def fit_mixed_model(
         Where the formula cannot be read or the data cannot carry the model.
     """
     _check_options(df_method, vcov, information)
-    frame = make_model_frame(formula, data, weights)
+    return fit_model_frame(make_model_frame(formula, data, weights), reml, df_method, information)
+
+
+def fit_model_frame(
+    frame: ModelFrame,
+    reml: bool = True,
+    df_method: str = "kenward-roger-linear",
+    information: str = "observed",
+) -> MixedModelFit:
+    """Fit the model of a frame that was evaluated before: `fit_mixed_model` without reading formula and data.
+
+    Parameters and errors are those of `fit_mixed_model`.
+    """
     _enough_subjects(frame)
     standard = standardise(frame.x, frame.y, frame.weights)
     root = np.sqrt(frame.weights)[:, None]
@@ -87,7 +99,7 @@ def fit_mixed_model(
     if at is None:
         raise ModelError(
             "the covariance that was found is singular",
-            got=formula,
+            got=frame.formula.text,
             hint="use a structure with fewer parameters",
         )
     small = _small_sample(at, model, eta, cross, reml, df_method, information)
