@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +22,35 @@ __all__ = ["check_baselines", "check_order", "check_windows"]
 Positions = npt.NDArray[np.int64]
 
 
-def _units(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield each patient (or lesion) with its rows in the order of visits."""
+@dataclass(frozen=True, slots=True)
+class _Visited:
+    """One row of a unit: its number in the frame, the visit's name, and when it was."""
+
+    number: int
+    visit: str
+    week: float
+    date: str | None
+
+
+def _visits_of_units(frame: pd.DataFrame) -> dict[tuple[str | None, ...], list[_Visited]]:
+    """Return each patient (or lesion) with its rows in the order of visits."""
     keys = ["patient", "lesion"] if "lesion" in frame else ["patient"]
-    ordered = frame.dropna(subset=["patient", "visit"])
-    ordered = ordered.assign(order=ordered["visit"].cat.codes).sort_values("order", kind="stable")
-    for key, rows in ordered.groupby(keys, sort=False, dropna=False):
-        yield " / ".join(str(part) for part in key if isinstance(part, str)), rows
+    owners = zip(*(_or_none(frame[key]) for key in keys), strict=True)
+    order = {name: position for position, name in enumerate(frame["visit"].cat.categories)}
+    dates = _or_none(frame["date"]) if "date" in frame else [None] * len(frame)
+    weeks = frame["week"].to_numpy(dtype=float).tolist()
+    units: dict[tuple[str | None, ...], list[_Visited]] = {}
+    for number, (owner, visit) in enumerate(zip(owners, _or_none(frame["visit"]), strict=True)):
+        if owner[0] is not None and visit is not None:
+            units.setdefault(owner, []).append(_Visited(number, visit, weeks[number], dates[number]))
+    for rows in units.values():
+        rows.sort(key=lambda row: order[row.visit])
+    return units
+
+
+def _or_none(column: pd.Series) -> list[str | None]:
+    cells = column.astype(object)
+    return list(cells.where(cells.notna(), None))
 
 
 def check_windows(
@@ -72,14 +96,17 @@ def check_order(
     if not has_week and not has_date:
         return
     baseline = protocol.baseline_visit
-    for who, rows in _units(frame):
-        late: set[int] = set()
-        patient = rows["patient"].iloc[0]
-        if baseline is not None:
-            for number in rows.index[(rows["visit"] == baseline.name).to_numpy()]:
-                if _late_baseline(check, int(first[number]), frame.loc[number], baseline, units, patient):
-                    late.add(number)
-        kept = rows.drop(index=list(late))
+    for owner, rows in _visits_of_units(frame).items():
+        who = " / ".join(part for part in owner if part is not None)
+        kept = []
+        for row in rows:
+            is_baseline = baseline is not None and row.visit == baseline.name
+            if (
+                baseline is None
+                or not is_baseline
+                or not _late_baseline(check, first, row, baseline, units, owner[0])
+            ):
+                kept.append(row)
         if has_week:
             _follow(check, first, kept, "week", baseline, who)
         if has_date:
@@ -87,44 +114,45 @@ def check_order(
 
 
 def _late_baseline(
-    check: TableCheck, position: int, row: pd.Series, baseline: Visit, units: Units, patient: str
+    check: TableCheck, first: Positions, row: _Visited, baseline: Visit, units: Units, patient: str | None
 ) -> bool:
-    week = float(row["week"])
+    """Report a baseline after the start of treatment (week 0, and its date where known)."""
+    position = int(first[row.number])
     last = 0.0 if baseline.window is None else max(0.0, baseline.window[1])
-    if week > last:
+    if row.week > last:
         expected = f"week {last:g} or before; treatment starts in week 0"
-        check.report(
-            position, "week", "the baseline is after treatment", expected, "Correct the week", f"{week:g}"
-        )
+        problem = "the baseline is after treatment"
+        check.report(position, "week", problem, expected, "Correct the week", f"{row.week:g}")
         return True
-    start = units.treatment_dates.get(patient)
-    day = row.get("date")
-    if start is None or not isinstance(day, str) or dt.date.fromisoformat(day) <= start:
+    start = units.treatment_dates.get(patient or "")
+    if start is None or row.date is None or row.date <= start:
         return False
-    expected = f"{start.isoformat()} or before, the date of the first treatment"
-    check.report(position, "date", "the baseline is after treatment", expected, "Correct the date", day)
+    expected = f"{start} or before, the date of the first treatment"
+    check.report(position, "date", "the baseline is after treatment", expected, "Correct the date", row.date)
     return True
 
 
 def _follow(
-    check: TableCheck, first: Positions, rows: pd.DataFrame, column: str, baseline: Visit | None, who: str
+    check: TableCheck, first: Positions, rows: list[_Visited], column: str, baseline: Visit | None, who: str
 ) -> None:
-    known = rows.dropna(subset=[column])
-    cells, visits = known[column].tolist(), known["visit"].astype(object).tolist()
-    for here in range(1, len(cells)):
-        if visits[here] == visits[here - 1] or cells[here] > cells[here - 1]:
+    """Report visits that are not later than the one before; a baseline among them is the one to blame."""
+    known = [row for row in rows if (row.date is not None if column == "date" else not math.isnan(row.week))]
+    for before, after in pairwise(known):
+        later = after.date > before.date if column == "date" else after.week > before.week  # type: ignore[operator]
+        if before.visit == after.visit or later:
             continue
-        shown = [cell if isinstance(cell, str) else f"{cell:g}" for cell in cells[here - 1 : here + 1]]
-        if baseline is not None and visits[here - 1] == baseline.name:
-            position = int(first[known.index[here - 1]])
-            expected = f"a {column} before {shown[1]}, that of {visits[here]!r}"
-            problem = f"the baseline of {who!r} is after treatment"
-            check.report(position, column, problem, expected, f"Correct the {column}", shown[0])
+        if baseline is not None and before.visit == baseline.name:
+            expected = f"a {column} before {_when(after, column)}, that of {after.visit!r}"
+            problem, blamed = f"the baseline of {who!r} is after treatment", before
         else:
-            position = int(first[known.index[here]])
-            expected = f"a {column} after {shown[0]}, that of {visits[here - 1]!r}"
-            problem = f"the visits of {who!r} are out of order"
-            check.report(position, column, problem, expected, f"Correct the {column}", shown[1])
+            expected = f"a {column} after {_when(before, column)}, that of {before.visit!r}"
+            problem, blamed = f"the visits of {who!r} are out of order", after
+        position = int(first[blamed.number])
+        check.report(position, column, problem, expected, f"Correct the {column}", _when(blamed, column))
+
+
+def _when(row: _Visited, column: str) -> str:
+    return str(row.date) if column == "date" else f"{row.week:g}"
 
 
 def check_baselines(
@@ -140,27 +168,24 @@ def check_baselines(
     at_baseline = (
         (frame["visit"] == visit.name).to_numpy() if visit is not None else np.zeros(len(frame), bool)
     )
-    keys = frame["patient"].astype(object).where(frame["patient"].notna(), None)
-    if "lesion" in frame:
-        lesions = frame["lesion"].astype(object).where(frame["lesion"].notna(), None)
-        keys = pd.Series(list(zip(keys, lesions, strict=True)), index=frame.index, dtype=object)
+    patients = _or_none(frame["patient"])
+    lesions = list(zip(patients, _or_none(frame["lesion"]), strict=True)) if "lesion" in frame else patients
     for column in outcomes:
         values = frame[column.name].to_numpy(dtype=float)
         if column.baseline == "definition":
             _by_definition(check, first, column, values, at_baseline)
         if column.baseline != "measured":
             continue
-        owners = keys if column.level == "lesion" else frame["patient"]
-        known = dict(
-            zip(owners[at_baseline & ~np.isnan(values)], values[at_baseline & ~np.isnan(values)], strict=True)
-        )
+        owners: Sequence[object] = lesions if column.level == "lesion" else patients
+        before = np.flatnonzero(at_baseline & ~np.isnan(values)).tolist()
+        known = {owners[number]: float(values[number]) for number in before}
         repeated = column.baseline_column or f"{column.name}_baseline"
         if repeated in frame:
             _same_baseline(check, first, column, frame[repeated].to_numpy(dtype=float), owners, known)
         without: dict[object, int] = {}
-        for number in np.flatnonzero(~at_baseline & ~np.isnan(values)):
-            if owners.iloc[number] not in known:
-                without.setdefault(owners.iloc[number], int(number))
+        for number in np.flatnonzero(~at_baseline & ~np.isnan(values)).tolist():
+            if owners[number] not in known:
+                without.setdefault(owners[number], number)
         _report_without(protocol, check, first, column, without, notes)
 
 
@@ -183,15 +208,15 @@ def _same_baseline(
     first: Positions,
     column: MeasuredColumn,
     repeated: npt.NDArray[np.float64],
-    owners: pd.Series,
+    owners: Sequence[object],
     known: dict[object, float],
 ) -> None:
     """The column that repeats the baseline must agree with the baseline visit and with itself."""
     source = column.baseline_column or "baseline"
-    for number in np.flatnonzero(~np.isnan(repeated)):
+    for number in np.flatnonzero(~np.isnan(repeated)).tolist():
         value = float(repeated[number])
-        right = known.setdefault(owners.iloc[number], value)
-        if right != value:
+        right = known.setdefault(owners[number], value)
+        if not math.isclose(right, value, rel_tol=1e-9):  # the last digits differ between programs
             problem = "two baselines contradict each other"
             expected = f"{right:g}, as at the baseline visit or in a row above"
             check.report(int(first[number]), source, problem, expected, "Correct one of them", f"{value:g}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -34,13 +33,13 @@ class Units:
         not be read: then nothing is said of unknown patients.
     lesions : dict of (str, str) to str or None
         (Patient, lesion) -> arm. Empty where there are none or their file could not be read.
-    treatment_dates : dict of str to date
-        Patient -> first treatment, where the patients' file says so.
+    treatment_dates : dict of str to str
+        Patient -> date of the first treatment (ISO 8601), where the patients' file says so.
     """
 
     patients: dict[str, str | None]
     lesions: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    treatment_dates: dict[str, dt.date] = field(default_factory=dict)
+    treatment_dates: dict[str, str] = field(default_factory=dict)
 
 
 def text_series(cells: Iterable[str | None]) -> pd.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -93,11 +92,11 @@ def check_trial(
     return Checked(patients, lesions, assessments, events, tuple(sorted_defects), tuple(notes))
 
 
-def _treatment_dates(patients: pd.DataFrame) -> dict[str, dt.date]:
+def _treatment_dates(patients: pd.DataFrame) -> dict[str, str]:
     if "treatment_date" not in patients:
         return {}
     known = patients.dropna(subset=["patient", "treatment_date"])
-    return {row.patient: dt.date.fromisoformat(row.treatment_date) for row in known.itertuples()}
+    return {row.patient: row.treatment_date for row in known.itertuples()}
 
 
 def _none(name: str) -> pd.DataFrame:
