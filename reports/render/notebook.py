@@ -67,8 +67,8 @@ def write_notebook(
     analysed
         What ``reports.analyse.analyse_trial`` returned: its trial's protocol says what was planned.
     lies_in
-        Where `out_dir`'s files will lie in the end, where that is another directory: the trial's path is
-        relative to it. It must be as deep as `out_dir`, since the notebook is executed in the latter.
+        Where the notebook will lie in the end, where that is another directory than the one that it is executed
+        in: the trial's path in it is relative to this one.
 
     Returns
     -------
@@ -83,11 +83,12 @@ def write_notebook(
     import nbformat
 
     results.write(out_dir / "results.json")
-    cells = notebook_cells(
-        analysed.trial.protocol, results, relative_path(Path(trial_path), lies_in or out_dir)
-    )
-    notebook = assembled(cells)
+    protocol, trial = analysed.trial.protocol, Path(trial_path)
+    notebook = assembled(notebook_cells(protocol, results, relative_path(trial, out_dir)))
     execute(notebook, out_dir)
+    final = assembled(notebook_cells(protocol, results, relative_path(trial, lies_in or out_dir)))
+    for cell, shown in zip(notebook.cells, final.cells, strict=True):
+        cell.source, cell.id = shown.source, shown.id
     path = out_dir / FILE_NAME
     path.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8", newline="\n")
     return path

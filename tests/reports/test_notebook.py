@@ -77,6 +77,23 @@ def test_it_runs_again_where_it_lies_with_the_same_bytes_and_without_times(built
     assert all("execution" not in cell.metadata for cell in notebook.cells)
 
 
+def test_it_may_be_executed_elsewhere_and_lie_beside_its_trial(parallel_trial: Path, tmp_path: Path) -> None:
+    staging = tmp_path / "deeper" / "staging"
+    staging.mkdir(parents=True)
+    analysed = analyse_trial(read_trial(parallel_trial / "trial.toml"))
+    path = write_notebook(
+        parallel_trial / "trial.toml", staging, analysed.results, analysed, lies_in=parallel_trial
+    )
+    text = path.read_text(encoding="utf-8")
+    assert 'read_trial(\\"trial.toml\\")' in text
+    assert ".." not in text.split("read_trial(")[1][:20]
+    for name in ("report.ipynb", "results.json"):
+        (staging / name).rename(parallel_trial / name)
+    notebook = nbformat.read(parallel_trial / "report.ipynb", as_version=4)
+    execute(notebook, parallel_trial)
+    assert nbformat.writes(notebook, version=4) + "\n" == text
+
+
 def test_a_number_that_differs_is_an_error_that_names_it(parallel_trial: Path, tmp_path: Path) -> None:
     analysed = analyse_trial(read_trial(parallel_trial / "trial.toml"))
     rows = list(analysed.results)
