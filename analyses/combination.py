@@ -1,0 +1,279 @@
+"""What the combination adds: every combination question asked of a fitted model.
+
+The rules are those of intersection-union testing (Laska & Meisner 1989, Biometrics 45:1139; Berger 1982,
+Technometrics 24:295): a combination is better than every part where each comparison with a part says so. Synergy
+is another question, asked of the additive interaction, and needs an arm that received neither component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from math import isfinite, log
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analyses import verdict_words as words
+from analyses.combination_questions import (
+    IMPOSSIBLE,
+    Evidence,
+    InteractionQuestion,
+    answer_questions,
+    primary_combination,
+    studied_arms,
+)
+from analyses.inference import t_table
+from analyses.marginal_means import marginal_means
+from analyses.verdict import Comparison, Rules, Scale, Verdict
+from analyses.verdict_sentences import footnotes, may_claim, may_not_claim
+from outcomes.arms import FactorialSquare
+from outcomes.errors import ModelError
+
+__all__ = ["compare_therapies"]
+
+
+def compare_therapies(
+    fit: Any,
+    arms: Mapping[str, Iterable[str]],
+    at: Mapping[str, Any] | None = None,
+    factor: str = "arm",
+    higher_is_better: bool = True,
+    alpha: float = 0.05,
+    sided: int = 2,
+    margin: float | None = None,
+    margin_source: str | None = None,
+    scale_range: tuple[float | None, float | None] | None = None,
+    unit: str = "",
+    allocation: str | None = None,
+) -> Verdict:
+    """Answer the combination questions from a fitted model.
+
+    Parameters
+    ----------
+    fit : MixedModelFit or OrdinalFit
+        A model with the arm as a factor. Contrasts of an ordinal model are log odds ratios of a higher grade
+        (logit link), or differences on the scale of its link.
+    arms : mapping of str to iterable of str
+        Label of each arm -> its components, in the protocol's order; `outcomes.Arms` or a dict of sets.
+    at : mapping, optional
+        Values at which other variables are held, such as ``{"visit": "Week 24"}``; see `marginal_means`.
+    factor : str
+        The factor of the model whose levels are the arms.
+    higher_is_better : bool
+        Direction of the outcome as it was analysed. Every contrast is turned so that positive is benefit.
+    alpha : float
+        Error rate, two-sided or one-sided as `sided` says.
+    sided : {1, 2}
+        Sides of the tests. One-sided tests are towards benefit; intervals stay two-sided, at 1 - 2 alpha.
+    margin : float, optional
+        Smallest difference that matters: positive, in the unit of the contrasts.
+    margin_source : str, optional
+        Where the margin comes from.
+    scale_range : (float, float), optional
+        Lowest and highest possible value of the outcome as it was analysed; None for an open end. Where the
+        parts add up to a mean outside it, additivity is impossible and the log residual scale stands beside.
+    unit : str
+        Unit of the contrasts, for sentences.
+    allocation : str, optional
+        How patients or lesions were allocated. Without it no causal sentence is offered.
+
+    Returns
+    -------
+    Verdict
+        ``.table`` with a row a question; ``.may_claim`` and ``.may_not_claim``.
+
+    Raises
+    ------
+    DesignError
+        Where no arm with data combines two components, or the model has an arm that `arms` does not name.
+    ModelError
+        Where alpha, sides, margin or range are impossible.
+
+    Examples
+    --------
+    >>> verdict = compare_therapies(fit, trial.protocol.arms, at={"visit": "Week 24"})  # doctest: +SKIP
+    """
+    rules = Rules(alpha, sided, margin, margin_source, allocation)
+    means = _Means(fit, factor, at)
+    studied, absent = studied_arms(arms, means.levels)
+    scale = _scale_of(fit, unit)
+    limits = _checked_range(scale_range)
+    evidence = Evidence(
+        compare=lambda label, other: means.contrast(_difference(label, other, higher_is_better)),
+        interactions=lambda square: _interactions(square, means, higher_is_better, limits),
+        interaction_kinds=[("interaction", "Additive interaction")],
+        higher_is_better=higher_is_better,
+        scale=scale,
+    )
+    rows = answer_questions(studied, evidence, rules)
+    notes = [*footnotes(rows, scale, rules), *_absent_note(absent)]
+    if any(row.kind == "interaction_log_residual" for row in rows):
+        notes.append(
+            "Log residual scale: the interaction of the logarithms of what is left to the best possible value, "
+            "so that zero means that each component removes the same share alone and in the combination; "
+            "delta method on the marginal means."
+        )
+    return Verdict(
+        rows=rows,
+        combination=primary_combination(studied),
+        combinations=studied.combinations,
+        may_claim=may_claim(studied, rows, scale, rules),
+        may_not_claim=may_not_claim(studied, rows, scale, rules),
+        footnotes=tuple(notes),
+        method=f"Contrasts of the model's marginal means of {factor}{means.conditions}; scale: {scale.name}.",
+        scale=scale,
+        rules=rules,
+    )
+
+
+def t_comparison(estimate: float, std_error: float, df: float, null: float = 0.0) -> Comparison:
+    """Return the `Comparison` of an estimate with a t (or, for infinite df, normal) reference."""
+
+    def limits(tail: float) -> tuple[float, float]:
+        row = t_table(np.array([estimate]), np.array([std_error]), np.array([df]), alpha=2 * tail, null=null)
+        return float(row["conf_low"].iloc[0]), float(row["conf_high"].iloc[0])
+
+    tested = t_table(np.array([estimate]), np.array([std_error]), np.array([df]), null=null)
+    statistic, p_value = (float(tested[name].iloc[0]) for name in ("statistic", "p_value"))
+    return Comparison(estimate, std_error, df, statistic, p_value, float(stats.t.sf(statistic, df)), limits)
+
+
+class _Means:
+    """Marginal means of the arms, and contrasts of them given as {arm: weight}."""
+
+    def __init__(self, fit: Any, factor: str, at: Mapping[str, Any] | None) -> None:
+        self._at = dict(at or {})
+        self._means: Any = marginal_means(fit, factor, at=at)
+        table: pd.DataFrame = self._means.table
+        if factor not in table.columns:
+            raise ModelError(
+                f"the model has no factor {factor!r}", expected=", ".join(table.columns), got=factor
+            )
+        self.levels = [str(level) for level in table[factor]]
+        self.estimates = dict(zip(self.levels, table["estimate"].astype(float), strict=True))
+        self._labels = dict(zip(self.levels, table[factor], strict=True))
+
+    @property
+    def conditions(self) -> str:
+        """Where the means stand and what they average over, for a sentence."""
+        held = [f"{name} {value}" for name, value in self._at.items()]
+        over = self._means.averaged
+        at = f" at {words.join_words(held)}" if held else ""
+        return at + (f", averaged over {words.join_words(list(over))}" if over else "")
+
+    def contrast(self, weights: Mapping[str, float]) -> Comparison:
+        """Return the weighted sum of the arms' means."""
+        by_level = {self._labels[label]: float(weight) for label, weight in weights.items()}
+        row = self._means.contrast({"contrast": by_level}).table.iloc[0]
+        return t_comparison(float(row["estimate"]), float(row["std_error"]), float(row["df"]))
+
+    def linearised(self, value: float, gradient: Mapping[str, float]) -> Comparison:
+        """Return a function of the means with its delta-method error, the contrast with its gradient."""
+        slope = self.contrast(gradient)
+        return t_comparison(value, slope.std_error, slope.df)
+
+
+def _difference(label: str, other: str, higher_is_better: bool) -> dict[str, float]:
+    sign = 1.0 if higher_is_better else -1.0
+    return {label: sign, other: -sign}
+
+
+def _interactions(
+    square: FactorialSquare,
+    means: _Means,
+    higher_is_better: bool,
+    limits: tuple[float | None, float | None] | None,
+) -> list[InteractionQuestion]:
+    sign = 1.0 if higher_is_better else -1.0
+    names = (square.combination, square.first, square.second, square.background)
+    additive = means.contrast(dict(zip(names, (sign, -sign, -sign, sign), strict=True)))
+    impossible = _adds_up_outside(square, means, limits)
+    asked = [
+        InteractionQuestion(
+            "interaction",
+            "Additive interaction",
+            words.interaction_name(*names, higher_is_better),
+            additive,
+            IMPOSSIBLE if impossible else "",
+        )
+    ]
+    if impossible and limits is not None:
+        asked += _log_residual(names, means, limits, higher_is_better)
+    return asked
+
+
+def _adds_up_outside(
+    square: FactorialSquare, means: _Means, limits: tuple[float | None, float | None] | None
+) -> bool:
+    """Return whether part + part - background leaves the range of the outcome."""
+    if limits is None:
+        return False
+    m = means.estimates
+    expected = m[square.first] + m[square.second] - m[square.background]
+    low, high = limits
+    return (low is not None and expected < low) or (high is not None and expected > high)
+
+
+def _log_residual(
+    names: tuple[str, str, str, str],
+    means: _Means,
+    limits: tuple[float | None, float | None],
+    higher_is_better: bool,
+) -> list[InteractionQuestion]:
+    """Interaction of log(what is left to the best value); sensible where that value means cure.
+
+    With r = |best - mean|, positive is log r_a + log r_b - log r_ab - log r_S: the combination leaves less
+    than the product of the shares that its parts leave. A range symmetric about zero is that of a change score,
+    whose end is no state of a lesion, so the scale is not offered there.
+    """
+    best = limits[1] if higher_is_better else limits[0]
+    symmetric = None not in limits and limits[0] == -limits[1]  # type: ignore[operator]
+    if best is None or symmetric:
+        return []
+    sign = -1.0 if higher_is_better else 1.0
+    left = {name: sign * (means.estimates[name] - best) for name in names}
+    if not all(isfinite(value) and value > 0 for value in left.values()):
+        return []
+    weights = dict(zip(names, (-1.0, 1.0, 1.0, -1.0), strict=True))
+    value = sum(weight * log(left[name]) for name, weight in weights.items())
+    gradient = {name: weight * sign / left[name] for name, weight in weights.items()}
+    return [
+        InteractionQuestion(
+            "interaction_log_residual",
+            "Interaction on the log residual scale",
+            f"log residual: {words.interaction_name(*names, higher_is_better=False)}",
+            means.linearised(value, gradient),
+            more="more than multiplicative",
+            less="less than multiplicative",
+        )
+    ]
+
+
+def _scale_of(fit: Any, unit: str) -> Scale:
+    link = getattr(fit, "link", None)
+    if link == "logit":
+        return Scale("log odds ratio of a higher grade", "odds ratio", show="odds ratio")
+    if link is not None:
+        return Scale(f"{link} scale of the ordinal model", "difference on the latent scale")
+    return Scale("difference of means", "difference", unit=unit)
+
+
+def _checked_range(
+    scale_range: tuple[float | None, float | None] | None,
+) -> tuple[float | None, float | None] | None:
+    if scale_range is None:
+        return None
+    low, high = (None if end is None or not isfinite(end) else float(end) for end in scale_range)
+    if low is not None and high is not None and low >= high:
+        raise ModelError("the range of the scale is empty", expected="(lowest, highest)", got=scale_range)
+    return low, high
+
+
+def _absent_note(absent: tuple[str, ...]) -> list[str]:
+    if not absent:
+        return []
+    return [
+        f"Without data in this analysis, and so treated as not studied: {words.join_words(list(absent))}."
+    ]

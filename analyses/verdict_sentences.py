@@ -1,0 +1,245 @@
+"""The two sentences that close a verdict, and the footnotes under its table, made from its rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import exp, isfinite
+
+from analyses import verdict_words as words
+from analyses.combination_questions import (
+    LESS_THAN_ADDITIVE,
+    MORE_THAN_ADDITIVE,
+    min_test_passed,
+    primary_combination,
+)
+from analyses.verdict import Rules, Scale, VerdictRow
+from outcomes.arms import Arms
+
+__all__ = ["footnotes", "may_claim", "may_not_claim"]
+
+
+def may_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
+    """Return the sentence on what the rows support, with its numbers."""
+    teller = _Teller(arms, rows, scale, rules)
+    claims = [claim for label in teller.combinations for claim in teller.claims(label)]
+    if claims:
+        return f"{'; '.join(claims)}."
+    label = primary_combination(arms)
+    measured = [f"against {row.reference} ({teller.detail(row)})" for row in teller.of("part", label)]
+    if not measured:
+        return f"Nothing may be claimed of {label}, since none of its parts was studied."
+    return (
+        f"No advantage of {label} over {_its_parts(len(measured))} was shown: {words.join_words(measured)}."
+    )
+
+
+def may_not_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
+    """Return the sentence on what the rows do not support, with the reasons."""
+    teller = _Teller(arms, rows, scale, rules)
+    clauses = [
+        *(clause for label in teller.combinations for clause in teller.unsupported_parts(label)),
+        *teller.unsupported_equality(),
+        *teller.unsupported_synergy(),
+        *(clause for label in teller.combinations for clause in teller.unknown_contributions(label)),
+    ]
+    if rules.allocation is None:
+        clauses.append(
+            "that the treatment caused a difference, since how patients or lesions were allocated is not given"
+        )
+    return f"It may not be claimed {'; nor '.join(clauses)}."
+
+
+def footnotes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> tuple[str, ...]:
+    """Return the footnotes that every verdict's table needs, whatever its method."""
+    sides = "two-sided" if rules.sided == 2 else "one-sided"
+    level = words.format_level(rules.level)
+    benefit = "Positive is benefit" if scale.null == 0 else f"Above {scale.null:g} is benefit"
+    notes = [
+        f"{benefit}. Alpha is {rules.alpha:g}, {sides}; intervals are two-sided at {level} and not "
+        "adjusted for multiplicity."
+    ]
+    joint = [row for row in rows if row.kind == "min_test" and isfinite(row.p_value)]
+    if joint:
+        twice = "twice the largest" if rules.sided == 2 else "the largest"
+        notes.append(
+            f"Min test: p is {twice} one-sided p towards benefit over the parts; no alpha is split for this "
+            "joint claim (Laska & Meisner 1989)."
+        )
+        notes.append(_excess_note(rows, scale, rules))
+    if len(joint) > 1:
+        adjusted = words.join_words([f"{row.combination} {words.format_p(row.p_adjusted)}" for row in joint])
+        notes.append(f"Min tests Holm-adjusted over the {len(joint)} combinations: {adjusted}.")
+    notes += [*_single_part_note(rows), *_margin_note(rules), *_disagreement_notes(rows, scale, rules)]
+    if any(row.kind in ("interaction", "bliss") and isfinite(row.estimate) for row in rows):
+        notes.append(
+            "Interaction: tested only after the min test. Being better than every part is not synergy, and "
+            "whether there is synergy depends on the scale."
+        )
+    return tuple(notes)
+
+
+def _its_parts(count: int) -> str:
+    return {1: "the part studied", 2: "its two parts"}.get(count, "its parts")
+
+
+def _excess_note(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
+    counts = sorted({_count_parts(rows, row) for row in rows if row.kind == "highest_single_agent"})
+    many = words.join_words([str(count) for count in counts], "or")
+    two_alpha = 2 * rules.tail
+    return (
+        f"Excess over the highest single agent: the smallest {scale.noun} among the parts, biased downwards where the "
+        "parts are alike. Lower limit: the smallest lower limit; upper limit: the smallest of the upper limits "
+        f"each at 1 − {two_alpha:g}/(2 × {many}); its p is the min test's."
+    )
+
+
+def _count_parts(rows: Sequence[VerdictRow], row: VerdictRow) -> int:
+    return sum(other.kind == "part" and other.combination == row.combination for other in rows)
+
+
+def _single_part_note(rows: Sequence[VerdictRow]) -> Iterator[str]:
+    single = [row for row in rows if row.kind == "part" and isfinite(row.p_adjusted)]
+    if len(single) > 1:
+        listed = words.join_words([f"{row.contrast} {words.format_p(row.p_adjusted)}" for row in single])
+        many = len(single)
+        yield f"A claim about a single part needs Holm's adjustment over the {many} comparisons: {listed}."
+
+
+def _margin_note(rules: Rules) -> Iterator[str]:
+    if rules.margin is None:
+        yield "No margin was given, so no answer says equivalent or as good as."
+    else:
+        yield f"Margin {rules.margin:g}; its source: {rules.margin_source or 'not provided'}."
+
+
+def _disagreement_notes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> Iterator[str]:
+    for row in rows:
+        if row.kind not in ("part", "control") or not isfinite(row.estimate):
+            continue
+        outside = row.conf_low > row.null or (rules.sided == 2 and row.conf_high < row.null)
+        if outside != (row.p_value < rules.alpha):
+            yield (
+                f"{row.contrast}: the interval ({words.row_numbers(row, scale, rules)}) and the test "
+                f"({words.format_p(row.p_value)}) disagree; the answer needs both."
+            )
+
+
+class _Teller:
+    """Finds rows and writes clauses; holds nothing but what it is given."""
+
+    def __init__(self, arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> None:
+        self.arms, self.rows, self.scale, self.rules = arms, rows, scale, rules
+        self.combinations = tuple(dict.fromkeys(row.combination for row in rows))
+
+    def of(self, kind: str, label: str) -> list[VerdictRow]:
+        return [row for row in self.rows if row.kind == kind and row.combination == label]
+
+    def numbers(self, row: VerdictRow) -> str:
+        return words.row_numbers(row, self.scale, self.rules)
+
+    def claims(self, label: str) -> Iterator[str]:
+        parts = self.of("part", label)
+        joint = self.of("min_test", label)[0]
+        if min_test_passed(joint):
+            yield self._joint_claim(label, parts, joint)
+            return
+        shown = [row for row in parts if self._single_claim(row, words.BETTER)]
+        for row in shown:
+            yield f"{label} was better than {row.reference} ({self.with_noun(row)}{self._adjusted(row)})"
+        for row in parts:
+            if self._single_claim(row, words.WORSE):
+                yield f"{label} was worse than {row.reference} ({self.with_noun(row)}{self._adjusted(row)})"
+            if row.answer == words.IMPORTANT_EXCLUDED:
+                excluded = f"a benefit of {self._margin()} or more over {row.reference} is excluded"
+                yield f"{excluded} ({self.with_noun(row)})"
+        for row in self.of("control", label):
+            if not shown and row.answer.startswith(words.BETTER):
+                yield f"{label} was better than {row.reference} ({self.with_noun(row)})"
+
+    def _joint_claim(self, label: str, parts: Sequence[VerdictRow], joint: VerdictRow) -> str:
+        than = [f"better than {row.reference} ({self.with_noun(row)})" for row in parts]
+        p = joint.p_value if joint.p_adjusted == joint.p_value else joint.p_adjusted
+        adjusted = "Holm-adjusted " if joint.p_adjusted != joint.p_value else ""
+        every = "both of its parts" if len(parts) == 2 else "every one of its parts"
+        claim = f"{label} was {words.join_words(than)}, so better than {every}"
+        claim += f" (min test {adjusted}{words.format_p(p)})"
+        if all(row.answer == words.BETTER_BY_MARGIN for row in parts):
+            claim += f", by at least the margin of {self._margin()}"
+        more = [row for row in self.of("interaction", label) if row.answer.startswith(MORE_THAN_ADDITIVE)]
+        for row in more:
+            claim += (
+                f", and by more than its parts add up to (excess {self.numbers(row)}: synergy on this scale)"
+            )
+        return claim
+
+    def unsupported_parts(self, label: str) -> Iterator[str]:
+        if min_test_passed(self.of("min_test", label)[0]):
+            return
+        rows = [row for row in self.of("part", label) if not self._single_claim(row, words.BETTER)]
+        if rows:
+            listed = [f"{row.reference} ({self.detail(row)}{self._why_not(row)})" for row in rows]
+            yield f"that {label} is better than {words.join_words(listed, 'or')}"
+
+    def detail(self, row: VerdictRow) -> str:
+        """Write what was measured between a combination and another arm."""
+        return self.with_noun(row) if isfinite(row.estimate) else words.NOT_ESTIMABLE
+
+    def _why_not(self, row: VerdictRow) -> str:
+        if not isfinite(row.p_value) or row.answer == words.WORSE:
+            return ""
+        p = f", {words.format_p(row.p_value)}{self._adjusted(row)}"
+        if row.p_adjusted < self.rules.alpha:
+            return f"{p}, but the interval reaches no difference"
+        return p
+
+    def unsupported_equality(self) -> Iterator[str]:
+        open_rows = [row for row in self.rows if row.kind == "part" and row.answer == words.INCONCLUSIVE]
+        if open_rows and self.rules.margin is None:
+            yield "that arms which are not shown to differ do equally well, since no margin was given"
+
+    def unsupported_synergy(self) -> Iterator[str]:
+        reasons: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.kind == "interaction":
+                reasons.setdefault(self._why_not_synergy(row), []).append(row.combination)
+        for reason, labels in reasons.items():
+            synergistic = f"{words.join_words(list(dict.fromkeys(labels)), 'or')} is synergistic"
+            yield f"that {synergistic} {reason}"
+
+    def _why_not_synergy(self, row: VerdictRow) -> str:
+        if not isfinite(row.estimate):
+            return f"({row.answer})"
+        if row.answer.startswith(MORE_THAN_ADDITIVE):
+            return "on any scale but this one"
+        if row.answer.startswith(LESS_THAN_ADDITIVE):
+            return f"(it did less than its parts add up to: {self._excess(row)})"
+        if row.answer.startswith(words.INCONCLUSIVE):
+            return f"({self._excess(row)} against what its parts add up to: not shown)"
+        return "(not tested, since it was not better than every part)"
+
+    def unknown_contributions(self, label: str) -> Iterator[str]:
+        for row in self.of("contribution", label):
+            yield f"that {row.reference} contributes to {label} ({row.answer.partition(': ')[2]})"
+
+    def _single_claim(self, row: VerdictRow, answer: str) -> bool:
+        return row.answer.startswith(answer) and row.p_adjusted < self.rules.alpha
+
+    def with_noun(self, row: VerdictRow) -> str:
+        return f"{self.scale.noun} {self.numbers(row)}"
+
+    def _excess(self, row: VerdictRow) -> str:
+        noun = "ratio of odds ratios" if self.scale.show == "odds ratio" else "excess"
+        return f"{noun} {self.numbers(row)}"
+
+    def _adjusted(self, row: VerdictRow) -> str:
+        if row.p_adjusted == row.p_value:
+            return ""
+        return f", Holm-adjusted {words.format_p(row.p_adjusted)}"
+
+    def _margin(self) -> str:
+        margin = self.rules.margin or 0.0
+        if self.scale.show == "percentage points":
+            return f"{100 * margin:g} percentage points"
+        if self.scale.show == "odds ratio":
+            return f"an odds ratio of {exp(margin):.3g}"
+        return f"{margin:g} {self.scale.unit}".strip()

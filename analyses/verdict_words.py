@@ -1,0 +1,181 @@
+"""Words of a verdict: answers by the interval, contrasts by their direction, and the two closing sentences.
+
+Every number in a sentence is formatted here and nowhere else in the package; the table keeps full precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from math import exp, floor, isfinite, isinf, log10
+
+from analyses.verdict import Comparison, Rules, Scale, VerdictRow
+
+__all__ = [
+    "BETTER",
+    "BETTER_BY_MARGIN",
+    "BETTER_NOT_IMPORTANT",
+    "IMPORTANT_EXCLUDED",
+    "INCONCLUSIVE",
+    "NOT_ESTIMABLE",
+    "NOT_SHOWN",
+    "WORSE",
+    "answer_by_interval",
+    "contrast_name",
+    "format_estimate",
+    "format_number",
+    "format_p",
+    "interaction_name",
+    "join_words",
+]
+
+BETTER = "better"
+BETTER_BY_MARGIN = "better by at least the margin"
+BETTER_NOT_IMPORTANT = "better, important benefit excluded"
+IMPORTANT_EXCLUDED = "important benefit excluded"
+INCONCLUSIVE = "inconclusive"
+WORSE = "worse"
+NOT_SHOWN = "not shown"
+NOT_ESTIMABLE = "not estimable"
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def answer_by_interval(comparison: Comparison, rules: Rules, null: float) -> str:
+    """Name what an interval shows about one comparison.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Oriented so that more is better.
+    rules : Rules
+        The error rate and the margin.
+    null : float
+        The value of no benefit.
+
+    Returns
+    -------
+    str
+        ``better``, ``better by at least the margin``, ``better, important benefit excluded``, ``important
+        benefit excluded``, ``inconclusive``, ``worse`` or ``not estimable``.
+
+    Notes
+    -----
+    The interval decides. Where the test is not the interval's own (Fisher beside Newcombe, Mann-Whitney
+    beside the probability of superiority), "better" and "worse" need both to agree; otherwise the answer
+    stays ``inconclusive``.
+    """
+    if not comparison.estimable:
+        return NOT_ESTIMABLE
+    low, high = comparison.limits(rules.tail)
+    if high < null and _shows_harm(comparison, rules):
+        return WORSE
+    better = low > null and _shows_benefit(comparison, rules)
+    excluded = rules.margin is not None and high < null + rules.margin
+    if better and rules.margin is not None and low >= null + rules.margin:
+        return BETTER_BY_MARGIN
+    if better:
+        return BETTER_NOT_IMPORTANT if excluded else BETTER
+    return IMPORTANT_EXCLUDED if excluded else INCONCLUSIVE
+
+
+def _shows_benefit(comparison: Comparison, rules: Rules) -> bool:
+    # An exact two-sided p can be below twice its one-sided p, which the min test uses: both must pass.
+    return comparison.p_benefit < rules.tail and (rules.sided == 1 or comparison.p_value < rules.alpha)
+
+
+def _shows_harm(comparison: Comparison, rules: Rules) -> bool:
+    if rules.sided == 1:
+        return 1 - comparison.p_benefit < rules.tail
+    return comparison.p_benefit > 0.5 and comparison.p_value < rules.alpha
+
+
+def bracketed(label: str) -> str:
+    """Put an arm's label in parentheses where a sign in it could be taken for arithmetic."""
+    return f"({label})" if any(sign in label for sign in ("+", " - ", MINUS)) else label
+
+
+def contrast_name(combination: str, reference: str, higher_is_better: bool) -> str:
+    """Name a difference so that positive is benefit: ``(Laser + PRP) − Laser``, or the other way round."""
+    first, second = (combination, reference) if higher_is_better else (reference, combination)
+    return f"{bracketed(first)} {MINUS} {bracketed(second)}"
+
+
+def interaction_name(
+    combination: str, first: str, second: str, background: str, higher_is_better: bool
+) -> str:
+    """Name the additive interaction as what b adds to S + a beyond what it adds to S alone."""
+    with_first = contrast_name(combination, first, higher_is_better)
+    alone = contrast_name(second, background, higher_is_better)
+    return f"[{with_first}] {MINUS} [{alone}]"
+
+
+def format_number(value: float, decimals: int) -> str:
+    """Format a number half-up on its decimal value, with a real minus sign and never a negative zero."""
+    if isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    text = f"{abs(rounded):f}"
+    return f"{MINUS}{text}" if rounded < 0 else text
+
+
+def format_p(p: float) -> str:
+    """Format a p-value as medical journals do: ``p < .001``, ``p = .004``, ``p = .03``, ``p > .99``."""
+    if p < 0.001:
+        return "p < .001"
+    if p > 0.99:
+        return "p > .99"
+    # Three decimals below .01, and where two would hide the side of .05 that the value lies on.
+    decimals = 3 if p < 0.01 or 0.045 <= p < 0.055 else 2
+    return "p = " + format_number(p, decimals).removeprefix("0")
+
+
+def format_estimate(estimate: float, low: float, high: float, scale: Scale, level: float) -> str:
+    """Write an estimate with its interval: ``27 points, 95 % CI 19 to 35``.
+
+    Decimals follow the interval's width (none where half of it is 5 or more), and grow until no limit
+    is rounded onto the value of no benefit.
+    """
+    values = [estimate, low, high]
+    null = scale.null
+    if scale.show == "odds ratio":
+        values, null = [exp(value) for value in values], exp(null)
+        decimals = 2 if max(values[0], values[1]) < 10 else 1
+    elif scale.show == "probability":
+        decimals = 2
+    else:
+        factor = 100.0 if scale.show == "percentage points" else 1.0
+        values, null = [factor * value for value in values], factor * null
+        decimals = _width_decimals(values[2] - values[1])
+    while decimals < 6 and any(
+        value != null and format_number(value, decimals) == format_number(null, decimals)
+        for value in values[1:]
+    ):
+        decimals += 1
+    unit = {"percentage points": "percentage points"}.get(scale.show, scale.unit)
+    texts = [format_number(value, decimals) for value in values]
+    return f"{texts[0]}{' ' + unit if unit else ''}, {format_level(level)} CI {texts[1]} to {texts[2]}"
+
+
+def format_level(level: float) -> str:
+    """Write a confidence level: ``95 %``."""
+    return f"{float(f'{100 * level:.6g}'):g} %"
+
+
+def row_numbers(row: VerdictRow, scale: Scale, rules: Rules) -> str:
+    """Write a row's estimate and interval for a sentence."""
+    return format_estimate(row.estimate, row.conf_low, row.conf_high, scale, rules.level)
+
+
+def join_words(words: Sequence[str], last: str = "and") -> str:
+    """Join words as a sentence does: ``a, b and c``."""
+    if len(words) <= 1:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _width_decimals(width: float) -> int:
+    half = width / 2
+    if not isfinite(half) or half <= 0:
+        return 1
+    return min(6, max(0, -floor(log10(half / 5))))

@@ -1,0 +1,128 @@
+"""The analysis blind to the pairing, set beside the right one."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analyses.combination import compare_therapies
+from analyses.mixed_model import fit_mixed_model
+from analyses.naive import carry_across_table, compare_with_naive, within_patient_correlation
+from analyses.rank_comparison import compare_grades
+from outcomes.errors import DesignError, ModelError
+
+ARMS = {"Laser": ["laser"], "PRP": ["prp"], "Both": ["laser", "prp"]}
+N = 20
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(31)
+    rows = []
+    for patient in range(N):
+        shared = 12 * rng.normal()
+        for arm, mean in (("Laser", 30), ("PRP", 34), ("Both", 55)):
+            own = 4 * rng.normal()
+            rows += [
+                (f"P{patient}", arm, visit, share * mean + shared + own + rng.normal())
+                for visit, share in (("Week 12", 0.9), ("Week 24", 1.0))
+            ]
+    return pd.DataFrame(rows, columns=["patient", "arm", "visit", "value"])
+
+
+@pytest.fixture(scope="module")
+def verdict(data):
+    last = data[data["visit"] == "Week 24"]
+    return compare_therapies(fit_mixed_model("value ~ arm + us(arm | patient)", last), ARMS)
+
+
+def test_lesions_as_independent_are_welchs_test(data, verdict):
+    table = compare_with_naive(verdict, data, visit="Week 24").table
+    found = table[(table["analysis"] == "lesions as independent") & (table["reference"] == "PRP")].iloc[0]
+    last = data[data["visit"] == "Week 24"]
+    x, y = (last.loc[last["arm"] == arm, "value"] for arm in ("Both", "PRP"))
+    expected = stats.ttest_ind(x, y, equal_var=False)
+    assert found["p_value"] == pytest.approx(expected.pvalue)
+    assert found["df"] == pytest.approx(expected.df)
+    assert found["std_error"] == pytest.approx(np.sqrt(x.var() / N + y.var() / N))
+    assert found["n"] == 2 * N
+
+
+def test_the_ratio_to_ours_shows_what_the_pairing_is_worth(data, verdict):
+    naive = compare_with_naive(verdict, data, visit="Week 24")
+    ratios = naive.table.groupby("analysis")["se_ratio"]
+    assert (ratios.get_group("this report") == 1).all()
+    # Correlated lesions: blind to it is wider; counting both visits as patients is narrower than that.
+    assert (ratios.get_group("lesions as independent") > 2).all()
+    wide = ratios.get_group("lesions as independent").to_numpy()
+    assert (ratios.get_group("rows of all visits as independent").to_numpy() < wide).all()
+    assert "lesions as independent" in naive.sentence
+    assert "correlate by 0." in naive.sentence
+
+
+def test_lower_is_better_turns_both(data):
+    last = data[data["visit"] == "Week 24"]
+    fit = fit_mixed_model("value ~ arm + us(arm | patient)", last.assign(value=-last["value"]))
+    turned = compare_therapies(fit, ARMS, higher_is_better=False)
+    naive = compare_with_naive(turned, data.assign(value=-data["value"]), "Week 24", higher_is_better=False)
+    assert (naive.table["estimate"] > 0).all()
+
+
+def test_intraclass_correlation_is_that_of_the_two_way_mean_squares(data):
+    last = data[data["visit"] == "Week 24"]
+    found = within_patient_correlation(last)
+    wide = last.pivot(index="patient", columns="arm", values="value").to_numpy()
+    rows = wide.mean(axis=1, keepdims=True)
+    between = 3 * rows.var(ddof=1)
+    residual = ((wide - rows - wide.mean(axis=0) + wide.mean()) ** 2).sum() / ((N - 1) * 2)
+    assert found.icc == pytest.approx((between - residual) / (between + 2 * residual), rel=1e-9)
+    assert found.conf_low < found.icc < found.conf_high
+    assert found.n_complete == N
+    one = found.pairs.query("arm_1 == 'Both' and arm_2 == 'Laser'").iloc[0]
+    sorted_arms = sorted(ARMS)
+    expected = np.corrcoef(wide[:, sorted_arms.index("Both")], wide[:, sorted_arms.index("Laser")])[0, 1]
+    assert one["correlation"] == pytest.approx(expected)
+    assert one["n"] == N
+
+
+def test_few_patients_have_no_correlation(data):
+    last = data[(data["visit"] == "Week 24") & data["patient"].isin(["P0", "P1", "P2"])]
+    found = within_patient_correlation(last)
+    assert np.isnan(found.icc)
+    assert found.pairs["correlation"].isna().all()
+
+
+def test_parallel_patients_at_one_visit_have_nothing_naive(data):
+    last = data[data["visit"] == "Week 24"].assign(patient=lambda d: d["patient"] + d["arm"])
+    fit = fit_mixed_model("value ~ arm", last, df_method="residual")
+    naive = compare_with_naive(compare_therapies(fit, ARMS), last, visit="Week 24")
+    assert set(naive.table["analysis"]) == {"this report"}
+    assert naive.correlation is None
+    assert naive.sentence.startswith("No naive analysis")
+
+
+def test_carry_across_divides_by_one_minus_k(verdict):
+    table = carry_across_table(verdict)
+    laser = table[table["reference"] == "Laser"].set_index("k")
+    assert laser.index.tolist() == [0.0, 0.1, 0.2, 0.3]
+    first = verdict.rows[0]
+    for k in laser.index:
+        assert laser["estimate"][k] * (1 - k) == pytest.approx(first.estimate)
+        assert laser["conf_low"][k] * (1 - k) == pytest.approx(first.conf_low)
+    with pytest.raises(ModelError, match="out of range"):
+        carry_across_table(verdict, [1.0])
+
+
+def test_what_has_no_differences_is_refused(data, verdict):
+    last = data[data["visit"] == "Week 24"]
+    ranks = compare_grades(last, ARMS, design="within-patient")
+    with pytest.raises(DesignError, match="differences"):
+        carry_across_table(ranks)
+    with pytest.raises(DesignError, match="differences"):
+        compare_with_naive(ranks, last)
+    with pytest.raises(DesignError, match="several visits"):
+        compare_with_naive(verdict, data)
+    with pytest.raises(ModelError, match="no rows"):
+        compare_with_naive(verdict, data, visit="Week 52")
+    with pytest.raises(ModelError, match="no column"):
+        compare_with_naive(verdict, data, visit="Week 24", value="area")
