@@ -116,8 +116,7 @@ def check_assessments(protocol: Protocol, check: TableCheck, units: Units, notes
     lesions = check.identifier("lesion", "lesion label", may_be_missing=True) if has_lesion else blank
     if units.patients:
         known_patients(check, patients, units.patients)
-    if units.lesions:
-        known_lesions(check, patients, lesions, units.lesions)
+    known_lesions(check, patients, lesions, units)
     _check_arms(protocol, check, units, patients, lesions)
     rows = _rows(protocol, check, list(zip(patients, lesions, visits, strict=True)))
     columns: dict[str, pd.Series] = {"patient": text_series(patients)}

@@ -21,6 +21,7 @@ __all__ = ["TableCheck", "flag_value", "parse_number"]
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ].*)?")  # a time may follow
 _LEADING_ZERO = re.compile(r"[+-]?0\d")
 _FLAGS = {
     "1": True,
@@ -289,7 +290,8 @@ class TableCheck:
                 problem, hint = "the value is not on the scale's grid", "Correct it"
             else:
                 continue
-            self.report(int(position), column, problem, what, hint, cell_text(value))
+            shown = cell_text(self._columns[column].iloc[position])
+            self.report(int(position), column, problem, what, hint, shown)
             values[position] = np.nan
         return values
 
@@ -333,6 +335,8 @@ class TableCheck:
         dates: list[str | None] = []
         for position, cell in enumerate(self.text(column)):
             try:
+                if cell is not None and not _DATE.fullmatch(cell):
+                    raise ValueError(cell)
                 dates.append(None if cell is None else dt.date.fromisoformat(cell[:10]).isoformat())
             except ValueError:
                 expected = "a date such as 2026-01-31"

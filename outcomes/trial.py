@@ -304,8 +304,11 @@ class Trial:
         """Return the joined frame's rows that a population keeps."""
         joined = self._patients
         if len(self._lesions):
-            own = self._lesions.drop(columns=[c for c in self._lesions if c in joined and c != "patient"])
-            joined = joined.merge(own, on="patient", how="left", sort=False)
+            # where both files have a column, the lesion's says more, unless it is a covariate of patients
+            of_patients = {c.name for c in self.protocol.covariates if c.level == "patient"} & set(joined)
+            own = self._lesions.drop(columns=[name for name in self._lesions if name in of_patients])
+            shadowed = [name for name in joined if name in own and name != "patient"]
+            joined = joined.drop(columns=shadowed).merge(own, on="patient", how="left", sort=False)
         planned = self.protocol.population(population)
         if planned is None:
             return joined

@@ -62,17 +62,18 @@ def known_patients(check: TableCheck, ids: list[str | None], patients: Mapping[s
         check.report(position, "patient", "unknown patient", "a patient of the patients' file", hint, patient)
 
 
-def known_lesions(
-    check: TableCheck, ids: list[str | None], labels: list[str | None], lesions: Iterable[tuple[str, str]]
-) -> None:
+def known_lesions(check: TableCheck, ids: list[str | None], labels: list[str | None], units: Units) -> None:
     """Report rows of lesions that the lesions' file does not have for that patient."""
-    of_patient: dict[str, list[str]] = {}
-    for patient, lesion in lesions:
+    if not units.lesions:
+        return
+    of_patient: dict[str, list[str]] = {patient: [] for patient in units.patients}
+    for patient, lesion in units.lesions:
         of_patient.setdefault(patient, []).append(lesion)
     for position, (owner, label) in enumerate(zip(ids, labels, strict=True)):
         if owner is None or label is None or owner not in of_patient or label in of_patient[owner]:
             continue
-        expected = f"a lesion of patient {owner!r}: " + ", ".join(map(repr, of_patient[owner]))
+        listed = ", ".join(map(repr, of_patient[owner])) or "none in the lesions' file"
+        expected = f"a lesion of patient {owner!r} ({listed})"
         near = nearest(label, of_patient[owner])
         hint = f"Did you mean {near!r}?" if near else "Add the lesion to the lesions' file, or correct it"
         check.report(position, "lesion", "unknown lesion", expected, hint, label)

@@ -77,6 +77,8 @@ def check_trial(
     if (found := checks.get("assessments")) is not None:
         checks["assessments"] = read_rows(protocol, found, notes)
     patients, arms_of_patients = _patients(protocol, checks.get("patients"))
+    if protocol.is_within_patient and (who := checks.get("patients")) is not None and who.has("arm"):
+        notes.append(f"{who.file}: the column {who.shown('arm')} not read, since lesions have the arms here.")
     lesions, arms_of_lesions = _lesions(protocol, checks, arms_of_patients)
     units = Units(arms_of_patients, arms_of_lesions, _treatment_dates(patients))
     assessments = _none("assessments")
@@ -295,8 +297,7 @@ def _events(protocol: Protocol, check: TableCheck | None, units: Units) -> pd.Da
     labels: list[str | None] = [None] * check.length
     if check.has("lesion"):
         labels = check.identifier("lesion", "lesion label", may_be_missing=True)
-        if units.lesions:
-            known_lesions(check, ids, labels, units.lesions)
+        known_lesions(check, ids, labels, units)
     columns["lesion"] = text_series(labels)
     columns["term"] = text_series(check.identifier("term", "term"))
     blank: list[str | None] = [None] * check.length

@@ -345,6 +345,29 @@ def test_lesions_of_a_parallel_trial_take_the_patients_arm():
     assert data["baseline"].tolist()[:4] == [10.0, 10.0, 6.0, 6.0]
 
 
+def test_columns_that_patients_and_lesions_share():
+    """The lesion's own column counts, unless the covariate is the patient's; an arm of patients is not read."""
+    protocol = small_protocol(
+        [{"name": "vss", "column": "vss", "direction": "lower is better"}],
+        design="within-patient",
+        covariates=[
+            {"name": "site", "level": "lesion", "kind": "categorical", "levels": ["face", "trunk"]},
+            {"name": "age", "kind": "numeric"},
+        ],
+        populations=[{"name": "faces", "where": "site == 'face'"}],
+    )
+    patients = PATIENTS.assign(site="clinic A", age=[30, 40], lesion="x")
+    lesions = LESIONS.assign(site=["face", "trunk", "trunk", "face"], age=99)
+    frame = lesion_rows([(10, 8, 6), (6, 4, 3), (9, 9, 9), (5, 4, 1)])
+    trial = Trial.from_frames(protocol, patients=patients, lesions=lesions, assessments=frame, source="S")
+    data = trial.endpoint("vss", population="faces")
+    assert data[["patient", "lesion", "site", "age"]].drop_duplicates().to_numpy().tolist() == [
+        ["1", "L", "face", 30.0],
+        ["2", "R", "face", 40.0],
+    ]
+    assert trial.notes == ("S: patients: the column arm not read, since lesions have the arms here.",)
+
+
 # ------------------------------------------------------------------------------------------ populations
 
 

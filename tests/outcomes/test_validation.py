@@ -118,6 +118,7 @@ CELLS = [
     ("assessments.csv", 6, "REPIG", " 12", "blanks around the number"),
     ("assessments.csv", 6, "REPIG", "−12", "typographic minus"),
     ("assessments.csv", 6, "REPIG", "inf", "infinite"),
+    ("assessments.csv", 6, "REPIG", "1e999", "infinite"),
     ("assessments.csv", 6, "REPIG", "NaN", "not a number"),
     ("assessments.csv", 6, "REPIG", "<5", "censored"),
     ("assessments.csv", 6, "REPIG", "true", "not a number"),
@@ -384,6 +385,21 @@ def test_dates_that_are_none_and_visits_out_of_order(parallel):
     )
     found = [(defect.row, defect.column, defect.problem) for defect in defects_of(parallel)]
     assert found == [(2, "date", "not a date"), (4, "date", "the baseline of '02' is after treatment")]
+
+
+def test_an_assessment_of_a_patient_without_lesions(directory):
+    with (directory / "patients.csv").open("a") as stream:
+        stream.write("013,50,F,6\n")
+    with (directory / "assessments.csv").open("a") as stream:
+        stream.write("013,L1,Week 12,12,N,5\n")
+    defect = the_only(directory)
+    assert (defect.row, defect.column, defect.value) == (146, "lesion", "L1")
+    assert "none in the lesions' file" in defect.expected
+
+
+def test_the_message_shows_the_value_as_the_file_has_it(directory):
+    edit_row(directory, "assessments.csv", 6, "REPIG", "1050e-1")
+    assert the_only(directory).value == "1050e-1"
 
 
 # --------------------------------------------------------------------------- items and grades
