@@ -134,11 +134,12 @@ def init(directory: Path, design: str) -> None:
 @_TRIAL
 def check(trial: Path) -> None:
     """Validate a trial's protocol and data, and say what was found; nothing is written."""
-    with failures():
+    protocol = _protocol_path(trial)
+    with failures(protocol):
         from outcomes import read_trial
         from reports.check_summary import trial_summary
 
-        found = read_trial(_protocol_path(trial))
+        found = read_trial(protocol)
         lines = [definition(term, text) for term, text in trial_summary(found)]
     for line in lines:
         click.echo(line)
@@ -234,7 +235,7 @@ def _protocol_path(trial: Path) -> Path:
 
 
 def _write_report(trial: Path, output: Path, formats: tuple[str, ...]) -> None:
-    with failures(), Stages() as stages:
+    with failures(trial), Stages() as stages:
         from reports.report import build_report
 
         written = build_report(trial, output, formats, stages)

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -26,19 +27,27 @@ STOPPED = 130
 
 
 @contextmanager
-def failures() -> Iterator[None]:
+def failures(trial: Path | None = None) -> Iterator[None]:
     """Say a failure of the data, a model or the file system in one block on stderr, and end with code 1.
 
     Lines are not wrapped here: a terminal wraps them, and a file name that is copied out of it stays whole.
+
+    Parameters
+    ----------
+    trial
+        The protocol at hand, named at the end of a message that does not name it.
     """
     from outcomes.errors import TandemError
 
     try:
         yield
     except TandemError as error:
-        fail(str(error))
+        message = str(error)
+        if trial is not None and trial.name not in message:
+            message += f"\n  {'trial:':<10}{trial}"
+        fail(message)
     except OSError as error:
-        place = f"\n  where:    {error.filename}" if error.filename else ""
+        place = f"\n  {'where:':<10}{error.filename}" if error.filename else ""
         fail(f"The file system refused: {error.strerror or error}.{place}")
 
 
