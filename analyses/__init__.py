@@ -8,14 +8,23 @@ from analyses.formula import MixedFormula, parse_formula
 from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
 from analyses.mixed_model import fit_mixed_model
 from analyses.mixed_model_fit import MixedModelFit
+from analyses.ordinal import OrdinalFit, fit_ordinal_model
+from analyses.rank_comparison import compare_grades
+from analyses.responders import compare_responders
+from analyses.verdict import Verdict
 
 __all__ = [
     "ContrastTable",
     "MarginalMeans",
     "MixedFormula",
     "MixedModelFit",
+    "OrdinalFit",
+    "Verdict",
+    "compare_grades",
+    "compare_responders",
     "compare_therapies",
     "fit_mixed_model",
+    "fit_ordinal_model",
     "marginal_means",
     "parse_formula",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -37,9 +39,14 @@ def adjust_p_values(p_values: ArrayLike, method: str = "holm") -> NDArray[np.flo
         raise ModelError("unknown adjustment", expected=f"one of {', '.join(ADJUSTMENTS)}", got=repr(method))
     name = ADJUSTMENTS[method]
     known = np.isfinite(values)
-    if name is None or not known.any():
-        return values
+    if name is not None and known.sum() > 1:  # a family of one needs no adjustment
+        values[known] = _adjusted(tuple(values[known].tolist()), name)
+    return values
+
+
+@lru_cache(maxsize=256)
+def _adjusted(p_values: tuple[float, ...], name: str) -> tuple[float, ...]:
+    """Statsmodels' adjustment, remembered: each call of it collects the garbage of the whole process."""
     from statsmodels.stats.multitest import multipletests
 
-    values[known] = multipletests(values[known], method=name)[1]
-    return values
+    return tuple(multipletests(p_values, method=name)[1].tolist())
