@@ -188,14 +188,17 @@ def run_batch(setting: Setting, scenario: Scenario, plan: Plan, seeds: range) ->
             data = data[data["visit"] == plan.visit]
         frames.append(data.assign(patient=data["patient"].astype(str) + f"#{seed}", trial=seed))
     together = pd.concat(frames, ignore_index=True)
-    evaluated = [make_model_frame(formula, together) for formula in (plan.formula, *plan.fallback)]
+    trial = together["trial"].to_numpy()
+    evaluated: dict[str, ModelFrame] = {}  # a fallback's frame is made only where one is needed
     results = []
     for seed in seeds:
         tried = 0
         table = pd.DataFrame({"estimate": np.full(len(plan.names), np.nan)})
-        for frame in evaluated:
-            rows = np.flatnonzero(together["trial"].to_numpy()[frame.kept] == seed)
-            found = estimate(slice_frame(frame, rows), plan)
+        for formula in (plan.formula, *plan.fallback):
+            if formula not in evaluated:
+                evaluated[formula] = make_model_frame(formula, together)
+            frame = evaluated[formula]
+            found = estimate(slice_frame(frame, np.flatnonzero(trial[frame.kept] == seed)), plan)
             if found is not None:
                 table = found
                 break
