@@ -116,6 +116,8 @@ class Headline:
         One line on harm.
     may_not_claim
         One line on what may not be claimed.
+    abbreviations
+        Spells the abbreviations of all that.
     """
 
     identifier: str
@@ -126,6 +128,7 @@ class Headline:
     figure: Figure | None
     harm: str
     may_not_claim: str
+    abbreviations: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,10 +210,10 @@ class Results:
             )
         return found[0].value
 
-    def get(self, analysis: str, statistic: str, default: Number = None, **address: str) -> Number:
-        """Return the one value with this address, or `default` where there is none."""
+    def get(self, analysis: str, statistic: str, **address: str) -> Number:
+        """Return the one value with this address, or None where there is none."""
         found = self._narrow(analysis, statistic, address)
-        return found[0].value if len(found) == 1 else default
+        return found[0].value if len(found) == 1 else None
 
     def number(self, analysis: str, statistic: str, **address: str) -> float:
         """Return the one value with this address as a float; NaN stands for "not estimable"."""

@@ -68,9 +68,20 @@ def _environment() -> Environment:
         letters=_letters,
         inline_svg=inline_svg,
         kind_of=_kind_of,
+        prose=prose,
         classes_of=lambda table: column_classes(table.columns),
     )
     return environment
+
+
+_UNBROKEN = re.compile(r"\bp (?:=|&lt;|&gt;) [0-9.·]+[0-9]")
+
+
+def prose(text: str) -> str:
+    """Return text escaped, with p-values that no line break divides."""
+    from markupsafe import Markup, escape
+
+    return Markup(_UNBROKEN.sub(r'<span class="unbroken">\g<0></span>', str(escape(text))))
 
 
 def inline_svg(figure: Figure) -> str:

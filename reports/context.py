@@ -1,0 +1,136 @@
+"""What tables and sentences need to know beside the results: the protocol, the style, units and abbreviations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from outcomes.endpoint import EndpointFacts
+from outcomes.protocol import Analysis, Protocol
+from reports.format import Formatter, decimals_of, style_named
+from reports.results import Results
+from reports.tables.value import Table
+from reports.verdicts import VerdictLine, lines_of, verdict_lines
+
+ABBREVIATIONS = {
+    "CI": "confidence interval",
+    "SD": "standard deviation",
+    "SE": "standard error",
+    "df": "degrees of freedom",
+    "REML": "residual maximum likelihood",
+    "AIC": "Akaike information criterion",
+    "IQR": "interquartile range",
+    "Q1": "first quartile",
+    "Q3": "third quartile",
+    "ICH": "International Council for Harmonisation",
+    "MMRM": "mixed model for repeated measures",
+    "OR": "odds ratio",
+    "NB-UVB": "narrow-band ultraviolet B",
+    "NBUVB": "narrow-band ultraviolet B",
+    "FCO2": "fractional CO2 laser",
+    "VASI": "Vitiligo Area Scoring Index",
+    "POSAS": "Patient and Observer Scar Assessment Scale",
+    "PIH": "post-inflammatory hyperpigmentation",
+    "vs": "versus",
+}
+"""Abbreviations that reports use. "N" and "n" are spelled where they stand."""
+
+SCALES = {"continuous": "Mean", "ordinal": "Grade", "binary": "Responders"}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """The results with the protocol that they belong to.
+
+    Parameters
+    ----------
+    protocol
+        The trial's.
+    results
+        Every number of the report.
+    """
+
+    protocol: Protocol
+    results: Results
+
+    @property
+    def formatter(self) -> Formatter:
+        """Writes numbers in the protocol's journal style."""
+        return Formatter(style_named(self.protocol.report.style))
+
+    @property
+    def primary(self) -> Analysis:
+        """The primary analysis."""
+        return self.protocol.primary_analysis
+
+    @property
+    def analyses(self) -> tuple[Analysis, ...]:
+        """The analyses that have a verdict, the primary one first."""
+        others = [one for one in self.protocol.analyses if one.name != self.primary.name]
+        return tuple(one for one in (self.primary, *others) if self.has_verdict(one.name))
+
+    def has_verdict(self, analysis: str) -> bool:
+        """Whether an analysis answered the combination questions."""
+        return bool(self.results.text(analysis, "combination"))
+
+    def facts(self, analysis: Analysis | None = None) -> EndpointFacts:
+        """The endpoint of an analysis, by default of the primary one."""
+        return self.protocol.endpoint((analysis or self.primary).endpoint)
+
+    def lines(self, kind: str, analysis: str | None = None) -> tuple[VerdictLine, ...]:
+        """The verdict's rows of a kind for the primary combination."""
+        return lines_of(self.results, analysis or self.primary.name, kind)
+
+    def all_lines(self, analysis: str | None = None) -> tuple[VerdictLine, ...]:
+        """Every row of a verdict."""
+        return verdict_lines(self.results, analysis or self.primary.name)
+
+    def decimals(self, analysis: str | None = None, digits: int = 2) -> int:
+        """Decimals of an analysis's numbers, from the most precise of its comparisons."""
+        errors = [line.std_error for line in self.all_lines(analysis) if line.std_error > 0]
+        return decimals_of(min(errors), digits) if errors else decimals_of(None, digits)
+
+    def level(self, analysis: str | None = None) -> float:
+        """Confidence level of an analysis's intervals."""
+        value = self.results.get(analysis or self.primary.name, "level")
+        return 0.95 if value is None else float(value)
+
+    def interval_header(self, analysis: str | None = None) -> str:
+        """Header of a column of intervals: "95 % CI"."""
+        return f"{self.formatter.level(self.level(analysis))} CI"
+
+    @property
+    def abbreviations(self) -> dict[str, str]:
+        """Abbreviations and what they stand for: the product's, and the protocol's components."""
+        own: dict[str, str] = {}
+        for name, text in self.protocol.components.items():
+            own[name.upper()] = text[:1].lower() + text[1:] if not text[:2].isupper() else text
+        known = {**ABBREVIATIONS, **{short: text for short, text in own.items() if len(short) <= 6}}
+        return {short: text for short, text in known.items() if short.lower() != text.lower()}
+
+    def spelled(self, texts: Iterable[str]) -> str:
+        """Return a footnote that spells the abbreviations found in some texts; empty where there are none."""
+        found = used_abbreviations(texts, self.abbreviations)
+        return "; ".join(f"{short}, {text}" for short, text in found.items()) + "." if found else ""
+
+    def finished(self, table: Table) -> Table:
+        """Return the table with a remark that spells its abbreviations."""
+        note = self.spelled(table_texts(table))
+        return table.with_note("abbreviations", note) if note else table
+
+
+def used_abbreviations(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """Return the abbreviations that occur as words of some texts, in alphabetical order."""
+    words = set(re.findall(r"[A-Za-z0-9][A-Za-z0-9-]*", " ".join(texts)))
+    return {short: known[short] for short in sorted(known, key=str.lower) if short in words}
+
+
+def table_texts(table: Table) -> list[str]:
+    """Return every text of a table."""
+    texts = [table.title, table.stub, table.source, *table.notes.values()]
+    for column in table.columns:
+        texts += [column.header, column.spanner, *column.spanner_lines]
+    for row in table.rows:
+        texts += [row.label.text, *(cell.text for cell in row.cells)]
+    return texts

@@ -1,0 +1,184 @@
+"""The report's figures, drawn from results and, for single trajectories and residuals, from the analysed data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from reports import figures
+from reports.analyse import AnalysedEndpoint, AnalysedTrial
+from reports.context import ReportContext
+from reports.figures import ReportFigure
+from reports.format import sentence_case
+from reports.steps.diagnostics import standardised_residuals
+from reports.tables.verdict import Scale
+
+DRAWN = ("part", "interaction")
+"""Questions that the verdict figure shows."""
+
+
+def draw_figures(context: ReportContext, analysed: AnalysedTrial) -> dict[str, ReportFigure]:
+    """Draw every figure of the report.
+
+    Returns
+    -------
+    dict
+        Name -> figure: "verdict", "flow", "profile", "paired", "grades", "residuals", "naive", as far as the
+        trial has them.
+    """
+    return dict(_drawn(context, analysed))
+
+
+def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[str, ReportFigure]]:
+    primary = analysed.primary
+    arms, formatter = context.protocol.arms, context.formatter
+    rows = verdict_rows(context, primary)
+    if len(rows):
+        yield "verdict", _verdict(context, primary, rows)
+    yield "flow", figures.flow_figure(flow_rows(context))
+    facts = primary.facts
+    if facts.scale == "continuous":
+        yield (
+            "profile",
+            figures.profile_figure(
+                profile_rows(context, primary),
+                trajectories(primary),
+                arms,
+                facts.label,
+                facts.unit,
+                facts.higher_is_better,
+                formatter=formatter,
+            ),
+        )
+        if context.protocol.is_within_patient:
+            yield "paired", _paired(context, primary)
+    for one in analysed.endpoints:
+        if one.facts.scale == "ordinal" and one.facts.grades:
+            yield "grades", figures.grade_figure(grade_rows(context, one), arms, formatter=formatter)
+            break
+    if primary.model is not None:
+        residuals = standardised_residuals(primary.model)
+        yield (
+            "residuals",
+            figures.residual_figure(
+                residuals["fitted"], residuals["residual"], facts.label, formatter=formatter
+            ),
+        )
+    naive = naive_rows(context)
+    if len(naive):
+        unit = context.results.text(primary.analysis.name, "scale_unit")
+        yield "naive", figures.naive_figure(naive, unit=unit, level=context.level(), formatter=formatter)
+
+
+def _verdict(context: ReportContext, primary: AnalysedEndpoint, rows: pd.DataFrame) -> ReportFigure:
+    scale = Scale.of(context, primary.analysis.name)
+    margin = primary.analysis.margin
+    return figures.verdict_figure(
+        rows,
+        None if margin is None else scale.factor * margin,
+        scale.unit,
+        f"{primary.facts.label} at {primary.analysis.visit}",
+        arms=context.protocol.arms,
+        level=context.level(),
+        null=scale.factor * context.results.number(primary.analysis.name, "null"),
+        quantity=sentence_case(context.results.text(primary.analysis.name, "scale_noun")),
+        formatter=context.formatter,
+    )
+
+
+def verdict_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFrame:
+    """Return the estimable comparisons and interactions of the primary verdict, for the verdict figure."""
+    scale = Scale.of(context, primary.analysis.name)
+    records = [
+        {
+            "contrast": line.contrast,
+            "estimate": scale.factor * line.estimate,
+            "conf_low": scale.factor * line.conf_low,
+            "conf_high": scale.factor * line.conf_high,
+            "kind": line.kind,
+        }
+        for line in context.all_lines(primary.analysis.name)
+        if line.kind in DRAWN and line.estimable
+    ]
+    return pd.DataFrame(records, columns=["contrast", "estimate", "conf_low", "conf_high", "kind"])
+
+
+def flow_rows(context: ReportContext) -> pd.DataFrame:
+    """Return the stages of the flow, with what was missing at each visit as a note."""
+    results = context.results
+    observed = f"{context.primary.name}/observed"
+    records = []
+    for row in results.select(analysis="flow", statistic="patients"):
+        found = results.select(analysis="flow", statistic="lesions", level=row.level, arm=row.arm)
+        if row.arm == "" and row.level != "Enrolled":
+            continue
+        missing = results.get(observed, "missing", visit=row.visit, arm=row.arm) if row.visit else None
+        records.append(
+            {
+                "stage": row.level,
+                "arm": row.arm,
+                "patients": row.value,
+                "lesions": found[0].value if found else None,
+                "note": f"{missing} missing" if missing else None,
+            }
+        )
+    return pd.DataFrame(records, columns=["stage", "arm", "patients", "lesions", "note"])
+
+
+def profile_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFrame:
+    """Return the observed mean of each arm at each visit with its interval."""
+    name = f"{primary.analysis.name}/observed"
+    wide = context.results.wide(["week", "n", "mean", "conf_low", "conf_high"], analysis=name)
+    wide = wide[(wide["arm"] != "") & (wide["n"] > 0)]
+    return wide[["arm", "visit", "week", "n", "mean", "conf_low", "conf_high"]].reset_index(drop=True)
+
+
+def trajectories(primary: AnalysedEndpoint) -> pd.DataFrame:
+    """Return every observed value, one row a unit and visit."""
+    rows = primary.observed.dropna(subset=["value"])
+    columns = [name for name in ("patient", "lesion", "arm", "week", "value") if name in rows.columns]
+    return rows[columns].assign(arm=rows["arm"].astype(str))
+
+
+def grade_rows(context: ReportContext, one: AnalysedEndpoint) -> pd.DataFrame:
+    """Return the number of each grade by arm and visit."""
+    name = f"{one.analysis.name}/observed"
+    rows = [
+        (row.arm, row.visit, row.level, row.value)
+        for row in context.results.select(analysis=name, statistic="count")
+    ]
+    frame = pd.DataFrame(rows, columns=["arm", "visit", "grade", "n"])
+    frame["grade"] = pd.Categorical(frame["grade"], one.facts.grades, ordered=True)
+    return frame
+
+
+def naive_rows(context: ReportContext) -> pd.DataFrame:
+    """Return the primary comparisons with the naive ones after each."""
+    name = f"{context.primary.name}/naive"
+    columns = ["method", "contrast", "estimate", "conf_low", "conf_high"]
+    if not context.results.has(name, "estimate"):
+        return pd.DataFrame(columns=columns)
+    records = []
+    for line in context.lines("part"):
+        records.append(("This report", line.contrast, line.estimate, line.conf_low, line.conf_high))
+        for row in context.results.select(analysis=name, statistic="estimate", contrast=line.contrast):
+            low, high = (
+                context.results.number(name, limit, contrast=row.contrast, level=row.level)
+                for limit in ("conf_low", "conf_high")
+            )
+            records.append((row.level, row.contrast, float(row.value or 0.0), low, high))
+    return pd.DataFrame(records, columns=columns)
+
+
+def _paired(context: ReportContext, primary: AnalysedEndpoint) -> ReportFigure:
+    rows = primary.data[primary.data["visit"].astype(str) == primary.analysis.visit]
+    frame = rows[["patient", "arm", "value"]].dropna()
+    return figures.paired_figure(
+        frame.assign(arm=frame["arm"].astype(str)),
+        context.protocol.arms,
+        primary.facts.label,
+        primary.facts.unit,
+        higher_is_better=primary.facts.higher_is_better,
+        formatter=context.formatter,
+    )

@@ -1,0 +1,462 @@
+"""Sentences from results: the question, the answer, harm, and what the sections say. No number is typed here."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from outcomes.protocol import Analysis
+from reports.context import ReportContext
+from reports.format import MINUS, NARROW_SPACE, counted, headline_decimals, join_words, sentence_case
+from reports.steps.harms import ANY, PATIENT_LEVEL
+from reports.verdicts import VerdictLine
+
+STAMPS = {
+    "observed": "",
+    "synthetic": "Synthetic data: simulated with a known truth, from no patient",
+    "reconstructed": "Reconstructed from published counts: no patient's own data",
+}
+"""What is printed on every page, by the origin of the data."""
+
+NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def stamp(context: ReportContext) -> str:
+    """Return what is stamped on every page; empty for observed data."""
+    return STAMPS[context.protocol.conduct.data_origin]
+
+
+def in_words(count: int) -> str:
+    """Return small counts as words."""
+    return NUMBER_WORDS[count] if count < len(NUMBER_WORDS) else str(count)
+
+
+def alone(context: ReportContext, arm: str) -> str:
+    """Return an arm's label, with "alone" where it has a single component."""
+    return f"{arm} alone" if len(context.protocol.arms[arm]) == 1 else arm
+
+
+def facts_line(context: ReportContext) -> str:
+    """Return design, both N and the primary visit, in one line."""
+    protocol, results = context.protocol, context.results
+    design = "Within-patient trial" if protocol.is_within_patient else "Parallel-group trial"
+    numbers = [counted(results.number("flow", "patients", level="Enrolled", arm=""), "patient")]
+    if results.has("flow", "lesions", level="Enrolled"):
+        numbers.append(counted(results.number("flow", "lesions", level="Enrolled", arm=""), "lesion"))
+    facts = [
+        f"{design} of {in_words(len(protocol.arms))} arms",
+        " and ".join(numbers),
+        f"primary outcome at {context.primary.visit}",
+    ]
+    return " · ".join(facts)
+
+
+def question(context: ReportContext) -> str:
+    """Return what the trial asks, in its own words: its arms, its population or condition, its outcome and visit."""
+    analysis, protocol = context.primary, context.protocol
+    estimand = analysis.estimand
+    if estimand is not None and estimand.population:
+        whom = f"In {_lower_first(_first_clause(estimand.population))}, does"
+    elif protocol.condition in ("vitiligo", "striae"):
+        whom = f"In {protocol.condition}, does"
+    elif protocol.condition == "scar":
+        whom = "In scars, does"
+    else:
+        whom = "Does"
+    combination = context.results.text(analysis.name, "combination")
+    parts = [f"more than {alone(context, part)}" for part in protocol.arms.parts(combination)]
+    label = context.facts().label
+    compared = join_words(parts) if parts else "more than its parts"
+    return f"{whom} {combination} do {compared}, on {_lower_first(label)} at {analysis.visit}?"
+
+
+def _first_clause(text: str) -> str:
+    """Return a text up to its first mark: what a population is, without how it came about."""
+    return re.split(r"[.,:;(]", text, maxsplit=1)[0].strip()
+
+
+def _lower_first(text: str) -> str:
+    """Return the text with a small first letter, unless it begins with an abbreviation or is a name."""
+    words = text.split()
+    is_name = len(words) > 1 and any(word[:1].isupper() and word[1:].islower() for word in words[1:])
+    abbreviated = words and (words[0][1:] != words[0][1:].lower() or len(words[0]) == 1)
+    return text if is_name or abbreviated else text[:1].lower() + text[1:]
+
+
+def answer(context: ReportContext, analysis: Analysis | None = None) -> tuple[str, ...]:
+    """Return the answer in at most three sentences: how much, whether better than every part, whether synergy."""
+    analysis = analysis or context.primary
+    sentences = [_how_much(context, analysis), _joint(context, analysis), _synergy(context, analysis)]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def _how_much(context: ReportContext, analysis: Analysis) -> str:
+    lines = [line for line in context.lines("part", analysis.name) if line.estimable]
+    if not lines:
+        return f"How {context.results.text(analysis.name, 'combination')} compares with its parts is not estimable."
+    show = context.results.text(analysis.name, "scale_show")
+    if show == "probability":
+        return _superiority(context, analysis, lines)
+    if show == "percentage points":
+        return _shares(context, analysis, lines)
+    return _means(context, analysis, lines)
+
+
+def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+    """Say "At Week 24 repigmentation averaged 58 % with A + B, against 31 % with A alone (difference …) and …"."""
+    results, formatter, facts = context.results, context.formatter, context.facts(analysis)
+    decimals = _headline_decimals(lines)
+    unit = results.text(analysis.name, "scale_unit")
+    name = f"{analysis.name}/means"
+
+    def mean(arm: str) -> str:
+        value = results.number(name, "estimate", arm=arm, visit=analysis.visit)
+        return formatter.quantity(value, decimals, "%" if facts.unit == "%" else "")
+
+    noun = "difference" if facts.higher_is_better else "benefit"
+    clauses = []
+    for place, line in enumerate(lines):
+        interval = formatter.interval(line.conf_low, line.conf_high, decimals)
+        estimate = formatter.number(line.estimate, decimals)
+        if place == 0:
+            level = formatter.level(context.level(analysis.name))
+            numbers = f"{noun} {_with_unit(estimate, unit)}, {level} CI {interval}"
+        else:
+            numbers = f"{estimate}, {interval}"
+        clauses.append(f"{mean(line.reference)} with {alone(context, line.reference)} ({numbers})")
+    subject = _measured(context, analysis)
+    shown = f"{mean(lines[0].combination)} with {lines[0].combination}"
+    return f"At {analysis.visit} {subject} averaged {shown}, against {join_words(clauses)}."
+
+
+def _with_unit(number: str, unit: str) -> str:
+    """Return "27 points", "1 point", "2.5 VASI points"."""
+    if number.lstrip(MINUS) == "1" and unit.endswith("points"):
+        unit = unit.removesuffix("s")
+    return f"{number} {unit}".rstrip()
+
+
+def _measured(context: ReportContext, analysis: Analysis) -> str:
+    """Return the outcome's name for a sentence: "the change of VASI"."""
+    facts = context.facts(analysis)
+    label = _lower_first(facts.label)
+    if label.lower().startswith(("change", "percent change")):
+        return f"the {label}"
+    if facts.derive == "change" and "change" not in label.lower():
+        return f"the change of {label} from baseline"
+    if facts.derive == "percent-change" and "change" not in label.lower():
+        return f"the percent change of {label} from baseline"
+    return label
+
+
+def _superiority(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+    """Say "the median grade was G4 with A + B, against G2 with A alone (probability of doing better …) and …"."""
+    formatter, results = context.formatter, context.results
+    label = _lower_first(context.facts(analysis).label)
+
+    def median(line: VerdictLine, which: str) -> str:
+        subject = f"{line.combination} | {line.reference}"
+        return results.text(analysis.name, f"supplement_median_{which}", subject)
+
+    clauses = []
+    for place, line in enumerate(lines):
+        interval = formatter.interval(line.conf_low, line.conf_high, 2)
+        estimate = formatter.number(line.estimate, 2)
+        if place == 0:
+            level = formatter.level(context.level(analysis.name))
+            whose = "in the same patient " if context.protocol.is_within_patient else ""
+            numbers = f"probability of doing better {whose}{estimate}, {level} CI {interval}"
+        else:
+            numbers = f"{estimate}, {interval}"
+        grade = median(line, "reference")
+        clauses.append(f"{grade} with {alone(context, line.reference)} ({numbers})")
+    shown = f"{median(lines[0], 'combination')} with {lines[0].combination}"
+    return f"At {analysis.visit} the median of {label} was {shown}, against {join_words(clauses)}."
+
+
+def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+    """Say "40 % responded with A + B, against 10 % with A alone (difference 30 percentage points, …)"."""
+    results, formatter = context.results, context.formatter
+    name = f"{analysis.name}/observed"
+
+    def share(arm: str) -> str:
+        return formatter.percent(results.value(name, "proportion", arm=arm, visit=analysis.visit))
+
+    clauses = []
+    for place, line in enumerate(lines):
+        interval = formatter.interval(100 * line.conf_low, 100 * line.conf_high, 0)
+        estimate = formatter.number(100 * line.estimate, 0)
+        if place == 0:
+            level = formatter.level(context.level(analysis.name))
+            numbers = f"difference {estimate} percentage points, {level} CI {interval}"
+        else:
+            numbers = f"{estimate}, {interval}"
+        clauses.append(f"{share(line.reference)} with {alone(context, line.reference)} ({numbers})")
+    whose = "lesions" if context.facts(analysis).level == "lesion" else "patients"
+    label = _lower_first(context.facts(analysis).label)
+    shown = f"{share(lines[0].combination)} of {whose} with {lines[0].combination}"
+    return f"At {analysis.visit} {shown} met “{label}”, against {join_words(clauses)}."
+
+
+def _headline_decimals(lines: list[VerdictLine]) -> int:
+    errors = [line.std_error for line in lines if line.std_error > 0]
+    values = [value for line in lines for value in (line.conf_low, line.conf_high)]
+    return headline_decimals(min(errors) if errors else None, values)
+
+
+def _joint(context: ReportContext, analysis: Analysis) -> str:
+    """Say whether the combination was better than every part."""
+    joint = context.lines("min_test", analysis.name)
+    if not joint:
+        return ""
+    line = joint[0]
+    parts = context.protocol.arms.parts(line.combination)
+    every = "both of its parts" if len(parts) == 2 else f"all {in_words(len(parts))} of its parts"
+    if math.isnan(line.p_value):
+        return _joint_not_assessable(context, analysis, line)
+    p = f"min test {context.formatter.p_phrase(line.p_value)}"
+    if line.answer.startswith("better"):
+        return f"The combination was better than {every} ({p})."
+    lines = context.lines("part", analysis.name)
+    worse = [one.reference for one in lines if one.answer == "worse"]
+    if worse:
+        return f"The combination was worse than {join_words(worse)}; better than {every} is not shown ({p})."
+    better = [one.reference for one in lines if one.answer.startswith("better")]
+    if better:
+        shown = f"It was better than {join_words(alone(context, arm) for arm in better)}, but that it is better than"
+        return f"{shown} {every} is not shown ({p})."
+    return f"That the combination is better than {every} is not shown ({p})."
+
+
+def _joint_not_assessable(context: ReportContext, analysis: Analysis, joint: VerdictLine) -> str:
+    """Say what is shown of the parts that were studied, and that not all of them were."""
+    clauses = []
+    for line in context.lines("part", analysis.name):
+        p = context.formatter.p_phrase(line.p_value)
+        part = alone(context, line.reference)
+        if line.answer.startswith("better"):
+            clauses.append(f"it was better than {part} ({p})")
+        elif line.answer == "worse":
+            clauses.append(f"it was worse than {part} ({p})")
+        else:
+            clauses.append(f"that it is better than {part} is not shown ({p})")
+    whole = f"whether it is better than every part is {joint.answer}"
+    return sentence_case(f"{'; '.join([*clauses, whole])}.")
+
+
+def _synergy(context: ReportContext, analysis: Analysis) -> str:
+    """Say whether the combination exceeded what its parts would add up to."""
+    lines = context.lines("interaction", analysis.name)
+    if not lines:
+        return ""
+    line = next((one for one in lines if one.estimable), lines[0])
+    if not line.estimable:
+        if "by ranks" in line.answer:
+            return "Synergy is not estimable from ranks, which have no scale to add on."
+        return f"Synergy is {line.answer}."
+    formatter = context.formatter
+    factor = 100.0 if context.results.text(analysis.name, "scale_show") == "percentage points" else 1.0
+    decimals = headline_decimals(factor * line.std_error, (factor * line.conf_low, factor * line.conf_high))
+    unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
+    interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
+    size = formatter.number(abs(factor * line.estimate), decimals)
+    verb = "exceeded" if line.estimate >= 0 else "fell short of"
+    if line.estimate < 0:
+        interval = formatter.interval(-factor * line.conf_high, -factor * line.conf_low, decimals)
+    by = _with_unit(size, unit)
+    return f"It {verb} what its parts would add up to by {by} ({interval}): {_synergy_words(line)}."
+
+
+def _synergy_words(line: VerdictLine) -> str:
+    if line.answer.startswith("more than additive"):
+        return "synergy on this scale"
+    if line.answer.startswith("less than additive"):
+        return "less than additive"
+    if line.answer.startswith("not tested"):
+        return "not tested, since better than every part is not shown"
+    if line.answer.startswith("inconclusive"):
+        return "synergy is not shown"
+    return line.answer
+
+
+def harm_line(context: ReportContext) -> str:
+    """Return one line on harm: any event with the combination and with its parts, and what cannot be excluded."""
+    results = context.results
+    missing = results.text("harms", "not_provided")
+    if missing:
+        return f"{missing} Nothing can be said of harm."
+    combination = results.text(context.primary.name, "combination")
+    unit = "lesions" if context.protocol.is_within_patient else "patients"
+    clauses = [_arm_harm(context, arm, unit) for arm in context.protocol.arms.parts(combination)]
+    first = _arm_harm(context, combination, unit, first=True)
+    against = f", against {join_words(clauses)}" if clauses else ""
+    sentences = [f"An adverse event was recorded in {first}{against}."]
+    frequent = _most_frequent(context, combination, unit)
+    if frequent:
+        sentences.append(frequent)
+    if context.protocol.is_within_patient:
+        patients = results.number("harms", "patients", arm=PATIENT_LEVEL, level=ANY)
+        if patients:
+            who = counted(patients, "patient")
+            sentences.append(f"Events of {who} belong to no lesion and so to no arm.")
+    return " ".join(sentences)
+
+
+def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False) -> str:
+    results, formatter = context.results, context.formatter
+    address = {"arm": arm, "level": ANY}
+    events = results.number("harms", unit, **address)
+    at_risk = results.number("harms", f"{unit}_at_risk", arm=arm)
+    name = unit.removesuffix("s")
+    if not events:
+        upper = formatter.percent(results.value("harms", f"{unit}_conf_high", **address))
+        whom = f"none of {counted(at_risk, name)}" if first else f"none of {formatter.whole(at_risk)}"
+        return f"{whom} with {arm} (upper 95{NARROW_SPACE}% limit {upper})"
+    share = formatter.percent(results.value("harms", f"{unit}_proportion", **address))
+    whom = f"{formatter.whole(events)} of {counted(at_risk, name) if first else formatter.whole(at_risk)}"
+    return f"{whom} with {arm} ({share})"
+
+
+def _most_frequent(context: ReportContext, combination: str, unit: str) -> str:
+    results = context.results
+    found = [
+        (float(row.value or 0), row.level)
+        for row in results.select(analysis="harms", statistic=unit, arm=combination)
+        if row.level != ANY
+    ]
+    if not found or max(found)[0] == 0:
+        return ""
+    number = max(count for count, _ in found)
+    terms = [term for count, term in found if count == number]
+    name = unit.removesuffix("s")
+    return f"Most frequent with {combination}: {_lower_first(terms[0])}, {counted(number, name)}."
+
+
+def may_not_claim(context: ReportContext) -> str:
+    """Return the one line on what may not be claimed."""
+    return context.results.text(context.primary.name, "may_not_claim")
+
+
+def scales_sentence(context: ReportContext) -> str:
+    """Say whether the scales agree that the combination is better than every part, and what a disagreement means."""
+    shown: list[str] = []
+    not_shown: list[str] = []
+    for analysis in context.analyses:
+        if analysis.role == "sensitivity":
+            continue
+        joint = context.lines("min_test", analysis.name)
+        if not joint or math.isnan(joint[0].p_value):
+            continue
+        named = (
+            f"{_lower_first(context.facts(analysis).label)} ({context.formatter.p_phrase(joint[0].p_value)})"
+        )
+        (shown if joint[0].answer.startswith("better") else not_shown).append(named)
+    if len(shown) + len(not_shown) < 2:
+        return ""
+    if shown and not_shown:
+        return (
+            f"The scales disagree: better than every part is shown on {join_words(shown)}, and not shown on "
+            f"{join_words(not_shown)}. The scales ask different questions of the same patients, and cutting an outcome "
+            "at a threshold discards information: what is not shown there is not excluded either."
+        )
+    if shown:
+        return f"The scales agree: better than every part is shown on {join_words(shown)}."
+    return f"The scales agree: better than every part is not shown on {join_words(not_shown)}."
+
+
+def sensitivity_sentence(context: ReportContext) -> str:
+    """Say whether the primary answer holds under the other assumptions, and under every other reconstruction."""
+    name = f"{context.primary.name}/sensitivity"
+    joint = context.lines("min_test")
+    if not joint or math.isnan(joint[0].p_value):
+        return ""
+    alpha = context.results.number(context.primary.name, "alpha")
+    shown = joint[0].answer.startswith("better")
+    others = [
+        (row.level, float(row.value))
+        for row in context.results.select(analysis=name, statistic="min_test_p")
+        if row.value is not None
+    ]
+    if not others:
+        return ""
+    agree = [label for label, p in others if (p < alpha) == shown]
+    answer_words = "better than every part" if shown else "better than every part is not shown"
+    largest = context.formatter.p_phrase(max([joint[0].p_value, *(p for _, p in others)]))
+    if len(agree) == len(others):
+        alternatives = context.protocol.data.alternatives
+        which = (
+            f"under all {in_words(len(alternatives) + 1)} reconstructions that the published numbers allow"
+            if alternatives and len(alternatives) == len(others)
+            else "under each of the assumptions below"
+        )
+        extent = f" (largest min test {largest})" if shown else ""
+        return f"The answer holds {which}: {answer_words}{extent}."
+    differing = [label for label, p in others if (p < alpha) != shown]
+    return (
+        f"The primary answer ({answer_words}) does not hold under every assumption: it changes with "
+        f"{join_words(_lower_first(one) for one in differing)}."
+    )
+
+
+def naive_sentence(context: ReportContext) -> str:
+    """Say what ignoring the pairing does to the intervals here."""
+    name = f"{context.primary.name}/naive"
+    rows = context.results.select(analysis=name, statistic="se_ratio")
+    if not rows:
+        return ""
+    formatter = context.formatter
+    sentences = []
+    for method in dict.fromkeys(row.level for row in rows):
+        ratios = [float(row.value) for row in rows if row.level == method and row.value is not None]
+        low, high = formatter.number(min(ratios), 2), formatter.number(max(ratios), 2)
+        extent = low if low == high else f"{low} to {high}"
+        meaning = (
+            "wider intervals: the precision of the pairing is thrown away"
+            if min(ratios) > 1
+            else "narrower intervals: precision that the data do not hold"
+            if max(ratios) < 1
+            else "wider for some comparisons, narrower for others"
+        )
+        sentences.append(
+            f"{sentence_case(method)}: standard errors {extent} times the right ones, {meaning}."
+        )
+    correlation = f"{context.primary.name}/correlation"
+    icc = context.results.get(correlation, "icc")
+    if icc is not None:
+        low_limit, high_limit = (
+            context.results.number(correlation, f"icc_{one}") for one in ("conf_low", "conf_high")
+        )
+        interval = formatter.confidence(low_limit, high_limit, 2)
+        sentences.append(
+            f"The observed correlation between a patient's lesions at {context.primary.visit} is "
+            f"{formatter.number(icc, 2)} (intraclass correlation for consistency, {interval})."
+        )
+    return " ".join(sentences)
+
+
+def missing_sentence(context: ReportContext) -> str:
+    """Say how much of the primary outcome is missing at the primary visit."""
+    name = f"{context.primary.name}/observed"
+    visit = context.primary.visit
+    expected, missing = (
+        context.results.number(name, one, arm="", visit=visit) for one in ("expected", "missing")
+    )
+    unit = "lesion" if context.facts().level == "lesion" else "patient"
+    if not missing:
+        return f"At {visit} no value of the primary outcome is missing."
+    share = f"{context.formatter.whole(missing)} of {counted(expected, unit)}"
+    return f"At {visit} the primary outcome is missing for {share}."
+
+
+__all__ = [
+    "answer",
+    "facts_line",
+    "harm_line",
+    "may_not_claim",
+    "missing_sentence",
+    "naive_sentence",
+    "question",
+    "scales_sentence",
+    "sensitivity_sentence",
+    "stamp",
+]

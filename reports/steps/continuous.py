@@ -1,0 +1,255 @@
+"""A continuous endpoint: fit the model, walk its fallbacks, and ask the combination questions of its marginal means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analyses.verdict import Verdict
+from analyses.verdict_words import contrast_name
+from outcomes import Trial
+from outcomes.arms import Arms
+from outcomes.endpoint import EndpointFacts
+from outcomes.errors import ConvergenceError, ModelError
+from outcomes.protocol import Analysis
+from reports.results import ResultsBuilder
+from reports.steps.units import count_by_arm, count_units
+from reports.verdicts import component_speller, store_verdict
+
+ESTIMATE = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
+"""Columns of an estimate with its test, in every table of the engine."""
+
+MOST_ARMS_FOR_ALL_PAIRS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuousModel:
+    """A fitted model of a continuous endpoint.
+
+    Attributes
+    ----------
+    fit
+        The model that could be fitted.
+    formula
+        Its formula: the first choice, or a fallback.
+    at
+        Where the arms are compared: ``{"visit": "Week 24"}``, or empty where the model is of that visit
+        alone.
+    data
+        The rows offered to the model; those that miss a model variable are dropped and counted by the fit.
+    used
+        The rows that the fit used.
+    verdict
+        The combination questions.
+    """
+
+    fit: Any
+    formula: str
+    at: Mapping[str, Any]
+    data: pd.DataFrame
+    used: pd.DataFrame
+    verdict: Verdict
+
+
+def analyse_continuous(
+    trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame, out: ResultsBuilder
+) -> ContinuousModel:
+    """Fit a continuous endpoint's model and write everything that is read from it.
+
+    Raises
+    ------
+    ModelError
+        Where neither the model nor any of its fallbacks can be fitted.
+    """
+    from analyses.default_model import choose_model
+
+    protocol = trial.protocol
+    choice = choose_model(protocol, analysis, data)
+    at = dict(choice.at or {})
+    rows = data if "visit" in at else data[data["visit"] == analysis.visit].copy()
+    fit, formula = fit_first((choice.formula, *choice.fallback), rows, analysis.df_method, out)
+    out.say("model", formula)
+    out.say("model_reason", choice.reason)
+    used = used_rows(fit, rows)
+    _add_fit(fit, out.scope(analysis=f"{analysis.name}/model", visit=""))
+    _add_counts(used, protocol.arms, analysis.visit, out)
+    _add_means(fit, analysis, protocol.arms, facts.higher_is_better, at, out)
+    verdict = ask(fit, trial, analysis, facts, at)
+    store_verdict(verdict, out.scope(method=verdict.method), component_speller(protocol))
+    return ContinuousModel(fit, formula, at, rows, used, verdict)
+
+
+def ask(fit: Any, trial: Trial, analysis: Analysis, facts: EndpointFacts, at: Mapping[str, Any]) -> Verdict:
+    """Ask the combination questions of a fitted model, by the analysis's own rules."""
+    from analyses import compare_therapies
+
+    return compare_therapies(
+        fit,
+        trial.protocol.arms,
+        at=at or None,
+        higher_is_better=facts.higher_is_better,
+        alpha=analysis.alpha,
+        sided=analysis.sided,
+        margin=analysis.margin,
+        margin_source=analysis.margin_source,
+        scale_range=(facts.minimum, facts.maximum),
+        unit=contrast_unit(facts),
+        allocation=trial.protocol.conduct.allocation,
+    )
+
+
+def contrast_unit(facts: EndpointFacts) -> str:
+    """Return the unit of a difference: the difference of two percentages is in points."""
+    return "points" if facts.unit == "%" or not facts.unit else facts.unit
+
+
+def fit_first(
+    formulas: Iterable[str], data: pd.DataFrame, df_method: str, out: ResultsBuilder
+) -> tuple[Any, str]:
+    """Fit the first formula that can be fitted; what failed before it, and why, is written down.
+
+    Raises
+    ------
+    ModelError
+        Where none can be fitted: the first one's error.
+    """
+    from analyses import fit_mixed_model
+
+    first_error: ModelError | None = None
+    for formula in formulas:
+        try:
+            fit = fit_mixed_model(formula, data, df_method=df_method)
+            if not fit.converged:
+                raise ConvergenceError(
+                    "the model did not converge", got=fit.convergence.sentence, where=formula
+                )
+        except ModelError as error:
+            first_error = first_error or error
+            reason = error.got if isinstance(error.got, str) else ""
+            out.say("fallback", f"{error.message}{': ' + reason if reason else ''}", subject=formula)
+        else:
+            return fit, formula
+    if first_error is None:
+        raise ModelError("no model was chosen", expected="a formula")
+    raise first_error
+
+
+def used_rows(fit: Any, data: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the data that a fit used."""
+    return data.loc[fit.frame.data.index]
+
+
+def _add_fit(fit: Any, out: ResultsBuilder) -> None:
+    """Write coefficients, covariance and what the search said."""
+    method = f"REML; {fit.df_method}" if fit.reml else f"ML; {fit.df_method}"
+    scope = out.scope(method=method)
+    for record in fit.coefficients.to_dict("records"):
+        for name in ESTIMATE:
+            scope.add(f"coefficient_{name}", record[name], level=str(record["term"]))
+    scope.add_all(
+        {
+            "loglik": fit.loglik,
+            "aic": fit.aic,
+            "bic": fit.bic,
+            "n_rows": fit.n_obs,
+            "n_dropped": fit.n_dropped,
+            "n_subjects": fit.n_subjects,
+            "n_covariance_parameters": fit.n_covariance_parameters,
+            "converged": int(fit.converged),
+        }
+    )
+    scope.say("convergence", fit.convergence.sentence)
+    scope.say("df_method", fit.df_method)
+    for term in fit.aliased:
+        scope.say("aliased", term)
+    for record in fit.variance_components.to_dict("records"):
+        level = ", ".join(filter(None, (str(record["group"]), str(record["term"]))))
+        scope.add("variance", record["variance"], level=level)
+        scope.add("variance_component_sd", record["sd"], level=level)
+    matrices = fit.covariance if isinstance(fit.covariance, dict) else {"": fit.covariance}
+    for group, matrix in matrices.items():
+        _add_covariance(matrix, group, scope)
+
+
+def _add_covariance(matrix: pd.DataFrame, group: str, scope: ResultsBuilder) -> None:
+    """Write residual SDs and correlations, named "first | second"."""
+    spread = np.sqrt(np.diag(matrix.to_numpy()))
+    prefix = f"{group}: " if group else ""
+    for row, first in enumerate(matrix.index):
+        scope.add("residual_sd", spread[row], level=f"{prefix}{first}")
+        for column in range(row):
+            scale = spread[row] * spread[column]
+            value = matrix.iloc[row, column] / scale if scale > 0 else None
+            scope.add("residual_correlation", value, level=f"{prefix}{matrix.index[column]} | {first}")
+
+
+def _add_counts(used: pd.DataFrame, arms: Arms, visit: str, out: ResultsBuilder) -> None:
+    """Write both N: of the model, and of each arm at the primary visit."""
+    scope = out.scope(method="counts of the rows used")
+    scope.add_all({f"n_{unit}": number for unit, number in count_units(used).items()})
+    at_visit = used[used["visit"].astype(str) == visit]
+    for arm, counts in count_by_arm(at_visit, arms).items():
+        scope.add_all({f"n_{unit}": number for unit, number in counts.items()}, arm=arm)
+
+
+def _add_means(
+    fit: Any,
+    analysis: Analysis,
+    arms: Arms,
+    higher_is_better: bool,
+    at: Mapping[str, Any],
+    out: ResultsBuilder,
+) -> None:
+    """Write the arms' marginal means, over the observed proportions of the covariates, and further contrasts."""
+    from analyses import marginal_means
+
+    by_visit = "visit" in at
+    means = marginal_means(
+        fit, "arm", by="visit" if by_visit else None, at=_without_visit(at), weights="proportional"
+    )
+    scope = out.scope(
+        analysis=f"{analysis.name}/means", method="marginal means, observed covariate proportions"
+    )
+    for record in means.table.to_dict("records"):
+        visit = str(record["visit"]) if by_visit else analysis.visit
+        for name in ("estimate", "std_error", "df", "conf_low", "conf_high"):
+            scope.add(name, record[name], arm=str(record["arm"]), visit=visit)
+    present = [str(level) for level in means.table["arm"].drop_duplicates()]
+    pairs = [(a, b) for a, b in comparisons(analysis, arms) if a in present and b in present]
+    if not pairs:
+        return
+    sign = 1.0 if higher_is_better else -1.0
+    weights = {contrast_name(a, b, higher_is_better): {a: sign, b: -sign} for a, b in pairs}
+    table = means.contrast(weights).table
+    scope = out.scope(analysis=f"{analysis.name}/contrasts", method="contrasts of marginal means")
+    for record in table.to_dict("records"):
+        visit = str(record["visit"]) if by_visit else analysis.visit
+        for name in ESTIMATE:
+            scope.add(name, record[name], contrast=str(record["contrast"]), visit=visit)
+
+
+def _without_visit(at: Mapping[str, Any]) -> dict[str, Any] | None:
+    others = {name: value for name, value in at.items() if name != "visit"}
+    return others or None
+
+
+def comparisons(analysis: Analysis, arms: Arms) -> tuple[tuple[str, str], ...]:
+    """Return the pairs (arm, arm to compare it with): the protocol's own, or those that the arms suggest.
+
+    Without the protocol's word each combination is compared with its parts, every other pair is added in a
+    trial of up to four arms, and in a larger one each arm with control. The arm with more components stands
+    first, so that positive is benefit of more treatment.
+    """
+    if analysis.comparisons is not None:
+        return analysis.comparisons
+    chosen = [(label, part) for label in arms.combinations for part in arms.parts(label)]
+    if len(arms) <= MOST_ARMS_FOR_ALL_PAIRS:
+        others = [(b, a) if len(arms[b]) >= len(arms[a]) else (a, b) for a, b in combinations(arms, 2)]
+    else:
+        others = [(label, arms.control) for label in arms if arms.control not in (None, label)]
+    return tuple(dict.fromkeys([*chosen, *(pair for pair in others if pair not in chosen)]))

@@ -1,0 +1,89 @@
+"""The flow of patients and lesions: allocated, treated, assessed at each visit, analysed, left out.
+
+After CONSORT for within-person trials (Pandis et al. 2017, BMJ 357:j2835), items 13a and 13b: persons and
+sites at each stage.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from outcomes import Trial
+from reports.results import ResultsBuilder
+from reports.steps.units import allocated_units, count_by_arm, count_units
+
+ENROLLED = "Enrolled"
+ALLOCATED = "Allocated"
+TREATED = "Treated at least once"
+ANALYSED = "In the primary analysis"
+
+TREATMENT_COLUMNS = ("sessions_done", "treated")
+"""Columns of the lesions or patients that say whether a unit was treated: positive means that it was."""
+
+
+def add_flow(trial: Trial, primary: pd.DataFrame, used: pd.DataFrame, out: ResultsBuilder) -> None:
+    """Write the stages of the flow and the exclusions.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    primary
+        Endpoint frame of the primary analysis over all visits and all patients; ``value`` is missing where it
+        was.
+    used
+        Rows that the primary analysis used.
+    out
+        Where the numbers go.
+    """
+    flow = out.scope(analysis="flow", method="counts")
+    arms = trial.protocol.arms
+    units = allocated_units(trial)
+    _stage(flow, ENROLLED, {"": _enrolled(trial, units)})
+    _stage(flow, ALLOCATED, count_by_arm(units, arms))
+    treated = treated_units(trial, units)
+    if treated is not None:
+        _stage(flow, TREATED, count_by_arm(treated, arms))
+    observed = primary[primary["value"].notna()]
+    for visit in primary["visit"].cat.categories:
+        _stage(
+            flow, f"Assessed at {visit}", count_by_arm(observed[observed["visit"] == visit], arms), str(visit)
+        )
+    _stage(flow, ANALYSED, count_by_arm(used, arms))
+    flow.add_all(count_units(used), level=ANALYSED)
+    for population in trial.protocol.populations:
+        _exclusions(trial, population.name, out)
+
+
+def _enrolled(trial: Trial, units: pd.DataFrame) -> dict[str, int]:
+    counts = count_units(units)
+    return {**counts, "patients": int(trial.patients["patient"].nunique())}
+
+
+def _stage(flow: ResultsBuilder, stage: str, counts: dict[str, dict[str, int]], visit: str = "") -> None:
+    for arm, numbers in counts.items():
+        flow.add_all(numbers, level=stage, arm=arm, visit=visit)
+
+
+def treated_units(trial: Trial, units: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the units that were treated at least once; None where the data do not say.
+
+    A unit of an arm without components (control) has nothing to receive and counts as treated.
+    """
+    for column in TREATMENT_COLUMNS:
+        for frame, keys in ((trial.lesions, ["patient", "lesion"]), (trial.patients, ["patient"])):
+            if column in frame.columns and set(keys) <= set(units.columns):
+                sessions = pd.to_numeric(frame[column], errors="coerce")
+                known = units.merge(frame[keys].assign(_sessions=sessions), on=keys, how="left")
+                control = known["arm"].astype(str) == (trial.protocol.arms.control or "")
+                return known.loc[(known["_sessions"] > 0) | control, units.columns]
+    return None
+
+
+def _exclusions(trial: Trial, population: str, out: ResultsBuilder) -> None:
+    scope = out.scope(analysis="exclusions", population=population, method="counts")
+    scope.add("patients", len(trial.exclusions(population)))
+    if len(trial.lesions):
+        scope.add("lesions", len(trial.excluded_lesions(population)))
+    planned = trial.protocol.population(population)
+    scope.say("reason", "" if planned is None else planned.exclude_reason, subject=population)

@@ -1,0 +1,121 @@
+"""What was observed at each visit: means of numbers, shares of grades and responders, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from outcomes.endpoint import EndpointFacts
+from reports.results import ResultsBuilder
+
+LEVEL = 0.95
+
+
+def observed_values(
+    data: pd.DataFrame, facts: EndpointFacts, baseline: tuple[str, float] | None
+) -> pd.DataFrame:
+    """Return the rows that are described: those after baseline, and the baseline where it is on their scale.
+
+    Parameters
+    ----------
+    data
+        Endpoint frame: one row a unit and visit after baseline.
+    facts
+        The endpoint.
+    baseline
+        Name and week of the baseline visit, or None.
+
+    Returns
+    -------
+    DataFrame
+        ``patient, lesion (where known), arm, visit, week, value``; ``visit`` an ordered Categorical that
+        begins with the baseline visit where it is shown.
+    """
+    keys = ["patient", "lesion"] if "lesion" in data.columns else ["patient"]
+    columns = [*keys, "arm", "visit", "week", "value"]
+    rows = data[columns]
+    if baseline is None or not facts.has_baseline or facts.derive != "value" or facts.scale != "continuous":
+        return rows
+    name, week = baseline
+    first = data.drop_duplicates(keys)
+    before = first[[*keys, "arm"]].assign(visit=name, week=week, value=first["baseline"])
+    visits = [name, *rows["visit"].cat.categories]
+    together = pd.concat([before, rows.assign(visit=rows["visit"].astype(str))], ignore_index=True)
+    together["visit"] = pd.Categorical(together["visit"], visits, ordered=True)
+    together["arm"] = pd.Categorical(together["arm"], data["arm"].cat.categories)
+    return together[columns]
+
+
+def add_observed(rows: pd.DataFrame, facts: EndpointFacts, out: ResultsBuilder) -> None:
+    """Describe the outcome of each arm at each visit, under "<analysis>/observed"."""
+    for visit, group in rows.groupby("visit", observed=False, sort=True):
+        missing = int(group["value"].isna().sum())
+        out.add_all({"expected": len(group), "missing": missing}, visit=str(visit), arm="")
+    for (visit, arm), group in rows.groupby(["visit", "arm"], observed=False, sort=True):
+        known = group[group["value"].notna()]
+        address = {"visit": str(visit), "arm": str(arm)}
+        out.add_all({"expected": len(group), "n": len(known), "missing": len(group) - len(known)}, **address)
+        out.add("missing_proportion", 1 - len(known) / len(group) if len(group) else None, **address)
+        out.add("patients", int(known["patient"].nunique()), **address)
+        if "week" in known and len(known):
+            out.add("week", float(group["week"].median()), **address)
+        if facts.scale == "continuous":
+            out.add_all(mean_and_interval(known), **address)
+        elif facts.scale == "ordinal":
+            _add_grades(known, facts.grades or (), address, out)
+        else:
+            out.add_all(share_and_interval(int((known["value"] == 1).sum()), len(known)), **address)
+
+
+def mean_and_interval(known: pd.DataFrame, level: float = LEVEL) -> dict[str, float | None]:
+    """Return mean, SD and the t interval of the mean.
+
+    Where a patient gave several values (lesions of one arm), the interval rests on the patients' means, since
+    values of a patient are not independent; mean and SD are of all values.
+    """
+    values = known["value"].astype(float)
+    summary: dict[str, float | None] = dict.fromkeys(("mean", "sd", "median", "conf_low", "conf_high"))
+    if not len(values):
+        return summary
+    summary["mean"], summary["median"] = float(values.mean()), float(values.median())
+    if len(values) > 1:
+        summary["sd"] = float(values.std(ddof=1))
+    several = known["patient"].duplicated().any()
+    by_patient = known.groupby("patient", sort=False)["value"].mean() if several else values
+    if len(by_patient) > 1:
+        error = float(by_patient.std(ddof=1)) / np.sqrt(len(by_patient))
+        reach = float(stats.t.ppf((1 + level) / 2, len(by_patient) - 1)) * error
+        centre = float(by_patient.mean())
+        summary["conf_low"], summary["conf_high"] = centre - reach, centre + reach
+    return summary
+
+
+def share_and_interval(events: int, n: int, level: float = LEVEL) -> dict[str, float | int | None]:
+    """Return number, proportion and Wilson's interval."""
+    summary: dict[str, float | int | None] = {"responders": events, "proportion": None}
+    if n:
+        limits = stats.binomtest(events, n).proportion_ci(level, method="wilson")
+        summary |= {"proportion": events / n, "conf_low": float(limits.low), "conf_high": float(limits.high)}
+    return summary
+
+
+def _add_grades(
+    known: pd.DataFrame, grades: tuple[str, ...], address: Mapping[str, str], out: ResultsBuilder
+) -> None:
+    labels = grade_labels(known["value"], grades)
+    for grade in grades:
+        count = int((labels == grade).sum())
+        out.add("count", count, level=grade, **address)
+        out.add("proportion", count / len(known) if len(known) else None, level=grade, **address)
+    if len(known):
+        out.add("median", float(pd.Series(pd.Categorical(labels, grades).codes).median()), **address)
+
+
+def grade_labels(values: pd.Series, grades: tuple[str, ...]) -> pd.Series:
+    """Return grades as labels, whether they are stored as such or as positions from 0."""
+    if isinstance(values.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(values.dtype):
+        return values.astype(str)
+    return values.map(lambda code: grades[int(code)]).astype(str)

@@ -1,0 +1,255 @@
+"""What was observed at each visit, and how the combination differed from its parts over time."""
+
+from __future__ import annotations
+
+from outcomes.protocol import Analysis
+from reports.context import ReportContext
+from reports.format import decimals_of
+from reports.results import Number
+from reports.tables.cells import count_cells, estimate_cells, interval_columns, number, p_cell, unit_lines
+from reports.tables.value import Cell, Column, Row, Table, blank_row
+
+
+def observed_table(context: ReportContext, analysis: Analysis) -> Table:
+    """Describe an endpoint at each visit in each arm: means, or numbers of each grade, or responders."""
+    facts = context.facts(analysis)
+    if facts.scale == "ordinal":
+        return _grade_table(context, analysis)
+    return _number_table(context, analysis, facts.scale == "binary")
+
+
+def _number_table(context: ReportContext, analysis: Analysis, shares: bool) -> Table:
+    results, formatter, facts = context.results, context.formatter, context.facts(analysis)
+    name = f"{analysis.name}/observed"
+    decimals = 0 if shares else _decimals(context, name)
+    factor = 100 if shares else 1
+    visits = results.distinct("visit", analysis=name, statistic="n")
+    rows: list[Row] = []
+    for visit in visits:
+        if len(visits) > 1:
+            rows.append(blank_row(visit, 6 if not shares else 5))
+        for arm in context.protocol.arms:
+            address = {"visit": visit, "arm": arm}
+            n = results.value(name, "n", **address)
+            low, high = (results.get(name, limit, **address) for limit in ("conf_low", "conf_high"))
+            limits = tuple(number(formatter, _times(limit, factor), decimals) for limit in (low, high))
+            middle: tuple[Cell, ...]
+            if shares:
+                middle = count_cells(
+                    formatter,
+                    results.value(name, "responders", **address),
+                    results.value(name, "proportion", **address),
+                )
+            else:
+                middle = tuple(
+                    number(formatter, results.value(name, statistic, **address), decimals)
+                    for statistic in ("mean", "sd")
+                )
+            cells: tuple[Cell, ...] = (number(formatter, n), *middle, *limits)
+            if not shares:
+                cells = (*cells, number(formatter, results.value(name, "median", **address), decimals))
+            rows.append(Row(Cell(arm), cells, indent=1 if len(visits) > 1 else 0))
+    unit = "Lesions" if facts.level == "lesion" else "Patients"
+    measured = "Responders (%)" if shares else "Mean (SD)"
+    columns = (
+        Column(unit),
+        Column(measured),
+        Column("", "paren"),
+        Column("95 % CI, %" if shares else "95 % CI", "low"),
+        Column("", "high"),
+        *(() if shares else (Column("Median"),)),
+    )
+    method = (
+        "Wilson's interval of the proportion."
+        if shares
+        else "Observed values; t interval of the mean, by patients' means where a patient has several values."
+    )
+    return context.finished(
+        Table(
+            f"observed-{_slug(analysis.name)}",
+            f"{facts.label} by visit" + (f", {facts.unit}" if facts.unit and not shares else ""),
+            columns,
+            tuple(rows),
+            stub="Visit and arm" if len(visits) > 1 else "Arm",
+            notes={"method": f"{facts.describe()} {method}"},
+            source=source_line(context, analysis),
+        )
+    )
+
+
+def _grade_table(context: ReportContext, analysis: Analysis) -> Table:
+    results, formatter, facts = context.results, context.formatter, context.facts(analysis)
+    name = f"{analysis.name}/observed"
+    visits = results.distinct("visit", analysis=name, statistic="n")
+    arms = tuple(context.protocol.arms)
+    columns = []
+    unit = "lesions" if facts.level == "lesion" else "patients"
+    for arm in arms:
+        n = results.value(name, "n", visit=analysis.visit, arm=arm)
+        lines = unit_lines({unit: n})
+        columns += [Column("No. (%)", spanner=arm, spanner_lines=lines), Column("", "paren", spanner=arm)]
+    rows: list[Row] = []
+    for visit in visits:
+        if len(visits) > 1:
+            rows.append(blank_row(visit, 2 * len(arms)))
+        for grade in facts.grades or ():
+            cells: list[Cell] = []
+            for arm in arms:
+                address = {"visit": visit, "arm": arm, "level": grade}
+                count = results.value(name, "count", **address)
+                cells += count_cells(formatter, count, results.value(name, "proportion", **address))
+            rows.append(Row(Cell(grade), tuple(cells), indent=1 if len(visits) > 1 else 0))
+    return context.finished(
+        Table(
+            f"observed-{_slug(analysis.name)}",
+            f"{facts.label}: numbers of each grade",
+            tuple(columns),
+            tuple(rows),
+            stub="Grade",
+            notes={"method": f"{facts.describe()} The numbers under the arms are those at {analysis.visit}."},
+            source=source_line(context, analysis),
+        )
+    )
+
+
+def differences_table(context: ReportContext, analysis: Analysis) -> Table | None:
+    """Show the model's contrasts at every visit; None where the model is of one visit alone."""
+    results, formatter = context.results, context.formatter
+    name = f"{analysis.name}/contrasts"
+    visits = results.distinct("visit", analysis=name, statistic="estimate")
+    if len(visits) < 2:
+        return None
+    combination = {line.contrast for line in context.lines("part", analysis.name)}
+    contrasts = [one for one in results.distinct("contrast", analysis=name) if one in combination]
+    if not contrasts:
+        return None
+    decimals = context.decimals(analysis.name)
+    columns = [
+        column for contrast in contrasts for column in interval_columns("Difference", "95 % CI", contrast)
+    ]
+    rows = []
+    for visit in visits:
+        cells: list[Cell] = []
+        for contrast in contrasts:
+            address = {"visit": visit, "contrast": contrast}
+            estimate, low, high = (
+                results.value(name, statistic, **address)
+                for statistic in ("estimate", "conf_low", "conf_high")
+            )
+            cells += estimate_cells(formatter, estimate, low, high, decimals)
+        rows.append(Row(Cell(visit), tuple(cells)))
+    return context.finished(
+        Table(
+            f"differences-{_slug(analysis.name)}",
+            "Differences from each part over the visits",
+            tuple(columns),
+            tuple(rows),
+            stub="Visit",
+            notes={
+                "role": (
+                    f"Positive is benefit. {analysis.visit} is the visit of the {analysis.role} analysis; the other "
+                    "visits are descriptive, without adjustment for multiplicity."
+                )
+            },
+            source=source_line(context, analysis),
+        )
+    )
+
+
+def means_table(context: ReportContext, analysis: Analysis) -> Table:
+    """Show the model's marginal means and contrasts at the analysis's visit, with both N."""
+    results, formatter, facts = context.results, context.formatter, context.facts(analysis)
+    decimals = context.decimals(analysis.name)
+    lesions = results.has(analysis.name, "n_lesions")
+    rows: list[Row] = [blank_row(f"Mean{', ' + facts.unit if facts.unit else ''}", 7 if lesions else 6)]
+    for found in results.select(
+        analysis=f"{analysis.name}/means", statistic="estimate", visit=analysis.visit
+    ):
+        counts = [results.get(analysis.name, "n_patients", arm=found.arm)]
+        if lesions:
+            counts.append(results.get(analysis.name, "n_lesions", arm=found.arm))
+        cells = _estimate(
+            context, f"{analysis.name}/means", found.value, decimals, arm=found.arm, visit=analysis.visit
+        )
+        rows.append(Row(Cell(found.arm), (*(number(formatter, n) for n in counts), *cells, Cell()), indent=1))
+    contrasts = results.select(
+        analysis=f"{analysis.name}/contrasts", statistic="estimate", visit=analysis.visit
+    )
+    if contrasts:
+        rows.append(blank_row(f"Difference{', ' + difference_unit(context, analysis)}", 7 if lesions else 6))
+    for found in contrasts:
+        name = f"{analysis.name}/contrasts"
+        address = {"contrast": found.contrast, "visit": analysis.visit}
+        cells = _estimate(context, name, found.value, decimals, **address)
+        p = p_cell(formatter, results.value(name, "p_value", **address))
+        rows.append(Row(Cell(found.contrast), (*([Cell()] * (2 if lesions else 1)), *cells, p), indent=1))
+    whose = "lesions" if facts.level == "lesion" else "patients"
+    return context.finished(
+        Table(
+            f"means-{_slug(analysis.name)}",
+            f"{facts.label} at {analysis.visit}: the model's means and differences",
+            (
+                Column("Patients"),
+                *((Column("Lesions"),) if lesions else ()),
+                Column("Estimate (SE)"),
+                Column("", "paren"),
+                Column(context.interval_header(analysis.name), "low"),
+                Column("", "high"),
+                Column("p"),
+            ),
+            tuple(rows),
+            stub="Arm or comparison",
+            notes={
+                "means": (
+                    f"Means of {whose}, averaged over the covariates with their observed proportions. Differences are "
+                    "oriented so that positive is benefit; their p-values are two-sided and not adjusted."
+                )
+            },
+            source=source_line(context, analysis),
+        )
+    )
+
+
+def _estimate(
+    context: ReportContext, name: str, estimate: Number, decimals: int, **address: str
+) -> tuple[Cell, ...]:
+    """Return estimate, standard error and limits, or "not estimable" across them."""
+    if estimate is None:
+        return (Cell("not estimable", span=4),)
+    found = [
+        context.results.value(name, statistic, **address)
+        for statistic in ("std_error", "conf_low", "conf_high")
+    ]
+    return tuple(number(context.formatter, value, decimals) for value in (estimate, *found))
+
+
+def difference_unit(context: ReportContext, analysis: Analysis) -> str:
+    """Return the unit of an analysis's contrasts, as its verdict has it."""
+    return context.results.text(analysis.name, "scale_unit") or "points"
+
+
+def source_line(context: ReportContext, analysis: Analysis) -> str:
+    """Return where an analysis's numbers come from."""
+    whom = "all" if analysis.population == "all" else f"the population “{analysis.population}”"
+    return (
+        f"analysis “{analysis.name}” ({analysis.role}), {whom} patients."
+        if whom == "all"
+        else (f"analysis “{analysis.name}” ({analysis.role}), {whom}.")
+    )
+
+
+def _decimals(context: ReportContext, name: str) -> int:
+    spreads = []
+    for found in context.results.select(analysis=name, statistic="sd"):
+        n = context.results.get(name, "n", visit=found.visit, arm=found.arm)
+        if found.value and n:
+            spreads.append(float(found.value) / float(n) ** 0.5)
+    return decimals_of(sorted(spreads)[len(spreads) // 2]) if spreads else 1
+
+
+def _times(value: Number, factor: float) -> Number:
+    return None if value is None else factor * value
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")
