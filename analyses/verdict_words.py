@@ -85,9 +85,8 @@ def _shows_benefit(comparison: Comparison, rules: Rules) -> bool:
 
 
 def _shows_harm(comparison: Comparison, rules: Rules) -> bool:
-    if rules.sided == 1:
-        return 1 - comparison.p_benefit < rules.tail
-    return comparison.p_benefit > 0.5 and comparison.p_value < rules.alpha
+    # Also where the tests are one-sided: a combination that does worse is not just one that is not better.
+    return comparison.p_benefit > 0.5 and comparison.p_value < 2 * rules.tail
 
 
 def bracketed(label: str) -> str:
