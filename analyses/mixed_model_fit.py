@@ -15,6 +15,7 @@ from analyses.encoding import encode
 from analyses.inference import f_table, t_table
 from analyses.model_frame import ModelFrame
 from analyses.optimise import Convergence
+from analyses.random_effects import conditional_modes
 from analyses.small_sample import SmallSample
 from analyses.standardise import Standardised
 from outcomes.errors import ModelError, NotEstimableError
@@ -190,6 +191,14 @@ class MixedModelFit:
                     }
                 )
         return pd.DataFrame(rows)
+
+    @property
+    def random_effects(self) -> pd.DataFrame:
+        """Conditional modes with their standard errors: ``group, unit, term, estimate, std_error``."""
+        squared = self.standard.scale**2
+        weighted = np.sqrt(self.frame.weights) * self.residuals("raw")
+        inverses = tuple(inverse / squared for inverse in self.inverses)
+        return conditional_modes(self.frame, self.layout, self.component_matrices, inverses, weighted)
 
     def estimates(self, rows: ArrayLike, alpha: float = 0.05, null: float = 0.0) -> pd.DataFrame:
         """T tests of several linear functions of the coefficients, a row each.

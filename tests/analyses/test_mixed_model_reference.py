@@ -243,6 +243,22 @@ def test_contrasts_of_random_effects_models_agree_with_lmertest_and_pbkrtest(wit
         assert found["df"] == pytest.approx(row["df"], rel=LMER_DF)
 
 
+@pytest.mark.parametrize("case", RANDOM)
+def test_conditional_modes_agree_with_lme4(within, case):
+    data, reference = within
+    fit = fit_mixed_model(WITHIN + RANDOM[case], data)
+    found = fit.random_effects.set_index(["group", "unit", "term"])
+    rows = reference["lmer_reml"][case]["random_effects"]["rows"]
+    assert len(rows) == len(found)
+    for row in rows:
+        # lme4 writes lesion:patient for a nested term; the labels say which is which
+        group = ":".join(sorted(row["grpvar"].split(":"), key=["patient", "lesion"].index))
+        unit = ":".join(sorted(row["grp"].split(":"), reverse=True))
+        mine = found.loc[(group, unit, row["term"].replace("(Intercept)", "Intercept"))]
+        assert mine["estimate"] == pytest.approx(row["condval"], abs=1e-5)
+        assert mine["std_error"] == pytest.approx(row["condsd"], abs=1e-5)
+
+
 def test_ar1_within_lesion_beside_random_intercepts(within):
     """RANDOM and REPEATED together, against the likelihood written out in base R."""
     data, reference = within
