@@ -189,7 +189,7 @@ class _Teller:
             return ""
         p = f", {words.format_p(row.p_value)}{self._adjusted(row)}"
         if row.p_adjusted < self.rules.alpha:
-            return f"{p}, but the interval reaches no difference"
+            return f"{p}, but the interval does not exclude equality"
         return p
 
     def unsupported_equality(self) -> Iterator[str]:
