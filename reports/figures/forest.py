@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 
 _INTERACTION_KINDS = ("interaction", "synergy", "bliss")
 
-_LABEL_WIDTH = 2.35
-"""Inches that a row's label may take before it breaks into lines."""
+_VERDICT_WIDTH = 5.6
+"""Inches: the verdict stands beside the answer on the first screen, where a full-width figure would be too small."""
+
+_LABEL_SHARE = 0.325
+"""Share of the width that a row's label may take before it breaks into lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +120,20 @@ def verdict_figure(
         )
     with house_style():
         figure, axes = _forest(
-            drawn, axis_name(quantity, unit), title, level, formatter, margin=margin, null=null
+            drawn,
+            axis_name(quantity, unit),
+            title,
+            level,
+            formatter,
+            margin=margin,
+            null=null,
+            width=_VERDICT_WIDTH,
         )
         _direction(axes, null, only_interaction=differences == 0)
         if margin is not None and differences:
             _margin_band(axes, margin, null, differences, formatter)
         if 0 < differences < len(rows):
-            _interaction_heading(axes, differences, axes.get_position().x0 * WIDTH - 0.1)
+            _interaction_heading(axes, differences, axes.get_position().x0 * _VERDICT_WIDTH - 0.1)
         return finished(
             figure,
             "verdict",
@@ -253,21 +263,26 @@ def _forest(
     *,
     margin: float | None = None,
     null: float = 0.0,
+    width: float = WIDTH,
     headings: list[tuple[float, str]] | None = None,
 ) -> tuple[Figure, Axes]:
     """Rows with their labels on the left, intervals in the middle, numbers on the right."""
-    last = max((row.position for row in rows), default=0.0)
-    row_height, below = 0.36, 0.72
-    above = 0.3 + (0.3 if title else 0.0) + (0.14 if margin is not None else 0.0)
-    height = above + below + (last + 1) * row_height
-    figure = new_figure(height)
+    probe = new_figure(1, width)
     indent = 0.15 if headings else 0.0
-    labels = [wrap(figure, row.label, _LABEL_WIDTH - indent) for row in rows]
+    labels = [wrap(probe, row.label, _LABEL_SHARE * width - indent) for row in rows]
+    title = wrap(probe, title, width - 0.2, 9.5, "bold") if title else ""
     lines = [line for label in labels for line in label.split("\n")]
-    left = 0.1 + indent + max((text_width(figure, line) for line in lines), default=0.0)
     column = f"Estimate ({formatter.level(level)} CI)"
-    right = max([text_width(figure, row.text) for row in rows] + [text_width(figure, column, 8.5)])
-    axes = place_axes(figure, left + 0.2, below, WIDTH - right - 0.3, height - above)
+    left = 0.1 + indent + max((text_width(probe, line) for line in lines), default=0.0)
+    right = max([text_width(probe, row.text) for row in rows] + [text_width(probe, column, 8.5)])
+    last = max((row.position for row in rows), default=0.0)
+    most = max((label.count("\n") + 1 for label in labels), default=1)
+    row_height, below = max(0.36, 0.155 * most + 0.05), 0.72
+    above = 0.3 + (0.14 if margin is not None else 0.0)
+    above += 0.14 + 0.16 * (title.count("\n") + 1) if title else 0.0
+    height = above + below + (last + 1) * row_height
+    figure = new_figure(height, width)
+    axes = place_axes(figure, left + 0.2, below, width - right - 0.3, height - above)
     axes.set_ylim(last + 0.5, -0.5)
     axes.set_xlim(*_limits(rows, margin, null))
     axes.spines["left"].set_visible(False)
@@ -280,9 +295,9 @@ def _forest(
         _beside(axes, row.position, row.text, 0.12, right=True, alpha=alpha)
     for position, heading in headings or []:
         _beside(axes, position, heading, -left - 0.1, weight="bold")
-    figure.text(1 - (right + 0.18) / WIDTH, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
+    figure.text(1 - (right + 0.18) / width, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
     if title:
-        figure.text(0.1 / WIDTH, 1 - 0.12 / height, title, va="top", weight="bold", fontsize=9.5)
+        figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", weight="bold", fontsize=9.5)
     axes.set_xlabel(name, labelpad=17)
     return figure, axes
 
