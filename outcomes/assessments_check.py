@@ -31,6 +31,7 @@ from outcomes.units import (
 __all__ = ["baseline_name", "check_assessments", "read_rows"]
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 Key = tuple[str | None, str | None, str | None]
 
 
@@ -129,16 +130,18 @@ def check_assessments(protocol: Protocol, check: TableCheck, units: Units, notes
         columns["date"] = text_series(check.date("date"))
     columns |= _other_columns(protocol, check, outcomes, set(columns))
     keyed = pd.DataFrame(columns)
-    values = {name: _spread(rows, cells) for name, cells in _values(protocol, check, outcomes).items()}
+    cells = {name: _spread(rows, own) for name, own in _outcome_cells(protocol, check, outcomes).items()}
+    values = {name: own.values for name, own in cells.items()}
+    recorded = {name: own.recorded for name, own in cells.items()}
     frame = keyed.iloc[rows.first].reset_index(drop=True).assign(**values)
     _same_within_key(check, rows, keyed)
     if has_lesion:
-        _check_levels(check, rows, frame, outcomes)
+        _check_levels(check, rows, frame, outcomes, recorded)
     _check_totals(protocol, check, rows, frame)
-    names = [column.name for column in outcomes]
-    check_windows(protocol, check, rows.first, frame, names, notes)
+    assessed = np.any([recorded[column.name] for column in outcomes], axis=0)
+    check_windows(protocol, check, rows.first, frame, assessed, notes)
     check_order(protocol, check, rows.first, frame, units)
-    check_baselines(protocol, check, rows.first, frame, outcomes, notes)
+    check_baselines(protocol, check, rows.first, frame, outcomes, recorded, notes)
     return _with_planned_weeks(protocol, frame)
 
 
@@ -216,9 +219,21 @@ def _other_columns(
     return {name: check.free(name) for name in names}
 
 
-def _values(protocol: Protocol, check: TableCheck, outcomes: tuple[MeasuredColumn, ...]) -> dict[str, Floats]:
-    def numbers(source: str, column: MeasuredColumn, where: npt.NDArray[np.bool_] | None) -> Floats:
-        return check.number(
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cells:
+    """An outcome in the records of the table: where it stands, and its values."""
+
+    recorded: Mask  # whether the cell holds something, be it right or wrong
+    values: Floats
+
+
+def _outcome_cells(
+    protocol: Protocol, check: TableCheck, outcomes: tuple[MeasuredColumn, ...]
+) -> dict[str, _Cells]:
+    """Return the outcomes' cells, columns that repeat baselines first; report what no outcome can be."""
+
+    def cells(source: str, column: MeasuredColumn, where: Mask) -> _Cells:
+        values = check.number(
             source,
             minimum=column.minimum,
             maximum=column.maximum,
@@ -228,28 +243,30 @@ def _values(protocol: Protocol, check: TableCheck, outcomes: tuple[MeasuredColum
             allows=column.allows,
             where=where,
         )
+        return _Cells(where & check.recorded(source), values)
 
-    values: dict[str, Floats] = {}
+    found: dict[str, _Cells] = {}
     if not protocol.data.is_long:
+        everywhere = np.ones(check.length, dtype=bool)
         for column in outcomes:
             if column.baseline_column is not None:
-                values[column.baseline_column] = numbers(column.baseline_column, column, None)
-        return values | {column.name: numbers(column.name, column, None) for column in outcomes}
+                found[column.baseline_column] = cells(column.baseline_column, column, everywhere)
+        return found | {column.name: cells(column.name, column, everywhere) for column in outcomes}
     parameters = np.array(check.text("parameter"), dtype=object)
-    for column in outcomes:
-        if "baseline" in protocol.data.columns:
-            values[baseline_name(column.name)] = numbers("baseline", column, parameters == column.name)
-    for column in outcomes:
-        values[column.name] = numbers("value", column, parameters == column.name)
-    return values
+    if "baseline" in protocol.data.columns:
+        for column in outcomes:
+            found[baseline_name(column.name)] = cells("baseline", column, parameters == column.name)
+    return found | {column.name: cells("value", column, parameters == column.name) for column in outcomes}
 
 
-def _spread(rows: _Rows, cells: Floats) -> Floats:
-    """Bring the records' values to the rows of patient, lesion and visit; duplicates were reported."""
-    spread = np.full(len(rows.first), np.nan)
-    recorded = ~np.isnan(cells)
-    spread[rows.unit[recorded]] = cells[recorded]
-    return spread
+def _spread(rows: _Rows, cells: _Cells) -> _Cells:
+    """Bring the records' cells to the rows of patient, lesion and visit; duplicates were reported."""
+    values = np.full(len(rows.first), np.nan)
+    measured = ~np.isnan(cells.values)
+    values[rows.unit[measured]] = cells.values[measured]
+    recorded = np.zeros(len(rows.first), dtype=bool)
+    recorded[rows.unit[cells.recorded]] = True
+    return _Cells(recorded, values)
 
 
 def _same_within_key(check: TableCheck, rows: _Rows, keyed: pd.DataFrame) -> None:
@@ -268,21 +285,24 @@ def _same_within_key(check: TableCheck, rows: _Rows, keyed: pd.DataFrame) -> Non
 
 
 def _check_levels(
-    check: TableCheck, rows: _Rows, frame: pd.DataFrame, outcomes: tuple[MeasuredColumn, ...]
+    check: TableCheck,
+    rows: _Rows,
+    frame: pd.DataFrame,
+    outcomes: tuple[MeasuredColumn, ...],
+    recorded: dict[str, Mask],
 ) -> None:
     """A row without a lesion holds outcomes of the patient; the others must be missing there."""
     no_lesion = frame["lesion"].isna().to_numpy()
     for column in outcomes:
-        recorded = frame[column.name].notna().to_numpy()
         if column.level == "lesion":
-            for number in np.flatnonzero(no_lesion & recorded):
+            for number in np.flatnonzero(no_lesion & recorded[column.name]):
                 expected = f"a lesion's label, since {column.name} is an outcome of lesions"
                 check.report(
                     int(rows.first[number]), "lesion", "the lesion is missing", expected, "Fill it in"
                 )
             continue
         seen: dict[tuple[str, str], tuple[float, int]] = {}
-        for number in np.flatnonzero(recorded):
+        for number in np.flatnonzero(frame[column.name].notna().to_numpy()):
             key = (str(frame["patient"].iloc[number]), str(frame["visit"].iloc[number]))
             value = float(frame[column.name].iloc[number])
             known, earlier = seen.setdefault(key, (value, int(rows.first[number])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +20,7 @@ from outcomes.units import Units
 __all__ = ["check_baselines", "check_order", "check_windows"]
 
 Positions = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,10 @@ def check_windows(
     check: TableCheck,
     first: Positions,
     frame: pd.DataFrame,
-    outcomes: list[str],
+    assessed: Mask,
     notes: list[str],
 ) -> None:
     """Report assessments outside their visit's window, or count them where the protocol keeps them."""
-    assessed = frame[outcomes].notna().any(axis=1).to_numpy()
     weeks = frame["week"].to_numpy(dtype=float)
     names = frame["visit"].astype(object).to_numpy()
     if check.has("week"):
@@ -161,6 +161,7 @@ def check_baselines(
     first: Positions,
     frame: pd.DataFrame,
     outcomes: tuple[MeasuredColumn, ...],
+    recorded: Mapping[str, Mask],
     notes: list[str],
 ) -> None:
     """Report outcomes after treatment without one before, and baselines that contradict one another."""
@@ -177,13 +178,14 @@ def check_baselines(
         if column.baseline != "measured":
             continue
         owners: Sequence[object] = lesions if column.level == "lesion" else patients
-        before = np.flatnonzero(at_baseline & ~np.isnan(values)).tolist()
-        known = {owners[number]: float(values[number]) for number in before}
+        before = np.flatnonzero(at_baseline & recorded[column.name]).tolist()
+        known = {owners[number]: float(values[number]) for number in before}  # NaN where reported as wrong
         repeated = column.baseline_column or f"{column.name}_baseline"
         if repeated in frame:
-            _same_baseline(check, first, column, frame[repeated].to_numpy(dtype=float), owners, known)
+            own = frame[repeated].to_numpy(dtype=float)
+            _same_baseline(check, first, column, own, recorded[repeated], owners, known)
         without: dict[object, int] = {}
-        for number in np.flatnonzero(~at_baseline & ~np.isnan(values)).tolist():
+        for number in np.flatnonzero(~at_baseline & recorded[column.name]).tolist():
             if owners[number] not in known:
                 without.setdefault(owners[number], number)
         _report_without(protocol, check, first, column, without, notes)
@@ -208,14 +210,17 @@ def _same_baseline(
     first: Positions,
     column: MeasuredColumn,
     repeated: npt.NDArray[np.float64],
+    recorded: Mask,
     owners: Sequence[object],
     known: dict[object, float],
 ) -> None:
     """The column that repeats the baseline must agree with the baseline visit and with itself."""
     source = column.baseline_column or "baseline"
-    for number in np.flatnonzero(~np.isnan(repeated)).tolist():
+    for number in np.flatnonzero(recorded).tolist():
         value = float(repeated[number])
         right = known.setdefault(owners[number], value)
+        if math.isnan(value) or math.isnan(right):
+            continue  # reported as no baseline at all
         if not math.isclose(right, value, rel_tol=1e-9):  # the last digits differ between programs
             problem = "two baselines contradict each other"
             expected = f"{right:g}, as at the baseline visit or in a row above"

@@ -97,15 +97,24 @@ class EndpointFacts:
     def describe(self) -> str:
         """Say what it is, its range, unit and direction, how it is derived, whose it is."""
         if self.scale == "binary":
-            threshold = self.chain[-1].threshold
-            limit = "" if threshold is None else f": {threshold.describe()}{_after_number(self.chain_unit)}"
-            return f"{self.label} (responder{limit}), by {self.level}."
+            return f"{self.label} (responder: {self._limit()}), by {self.level}."
         direction = "higher is better" if self.higher_is_better else "lower is better"
         if self.grades is not None:
             span = f"grades {self.grades[0]} to {self.grades[-1]}"
         else:
             span = _span(self.minimum, self.maximum, self.unit)
         return f"{self.label} ({span}, {direction}), {_DERIVED_TEXT[self.derive]}by {self.level}."
+
+    def _limit(self) -> str:
+        """Return the threshold in words, with the grade's label where it is applied to a recorded grade."""
+        threshold, grades = self.chain[-1].threshold, self.measured.grades
+        if threshold is None:
+            return ""
+        is_grade = grades is not None and not any(step.cutpoints for step in self.chain)
+        position = threshold.value - (self.measured.minimum or 0.0)
+        if is_grade and grades is not None and position in range(len(grades)):
+            return f"{threshold.op.replace('_', ' ')} {grades[int(position)]}"
+        return threshold.describe() + _after_number(self.chain_unit)
 
     @property
     def chain_unit(self) -> str:

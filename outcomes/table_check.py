@@ -204,6 +204,10 @@ class TableCheck:
         texts = [cell_text(cell) for cell in cells]
         return [None if cell in self._missing else cell for cell in texts]
 
+    def recorded(self, column: str) -> Mask:
+        """Return which cells hold something, be it right or wrong."""
+        return np.array([cell is not None for cell in self.text(column)], dtype=bool)
+
     def identifier(self, column: str, what: str, *, may_be_missing: bool = False) -> list[str | None]:
         """Return identifiers as they stand, leading zeros and all; report missing ones and stray blanks."""
         cells = self.text(column)

@@ -141,7 +141,7 @@ def _patients(protocol: Protocol, check: TableCheck | None) -> tuple[pd.DataFram
         arms = check.category("arm", protocol.arms, "arm", may_be_missing=False)
     arms_of = _once_each(check, ids, arms, "patient", "patient")
     if has_arm:
-        _everybody(protocol, check, arms_of.values(), "patient")
+        _everybody(protocol, check, arms, "patient")
     columns: dict[str, pd.Series] = {"patient": text_series(ids)}
     if has_arm:
         columns["arm"] = categorical(arms, protocol.arms)
@@ -180,8 +180,10 @@ def _once_each(
     return arms_of
 
 
-def _everybody(protocol: Protocol, check: TableCheck, arms: Any, what: str) -> None:
+def _everybody(protocol: Protocol, check: TableCheck, arms: list[str | None], what: str) -> None:
     found = set(arms)
+    if any(known is None for known, cell in zip(arms, check.text("arm"), strict=True) if cell is not None):
+        return  # an unknown label, reported as such, may be the one that seems to have nobody
     for label in protocol.arms:
         if label not in found:
             hint = "Delete the arm from [arms] in trial.toml, or complete the file"
@@ -226,7 +228,7 @@ def _lesion_rows(
         known_patients(check, ids, patients)
     arms_of = _once_each(check, list(zip(ids, labels, strict=True)), arms, "lesion", "lesion")
     if has_arm:
-        _everybody(protocol, check, arms_of.values(), "lesion")
+        _everybody(protocol, check, arms, "lesion")
     columns: dict[str, pd.Series] = {"patient": text_series(ids), "lesion": text_series(labels)}
     if has_arm:
         columns["arm"] = categorical(arms, protocol.arms)
@@ -264,7 +266,7 @@ def _lesions_of_assessments(
             row = int(check.rows[first[patient, lesion]])
             problem = f"lesion '{patient} / {lesion}' is in two arms: {known!r} in row {row}, {arm!r} here"
             check.report(position, "arm", problem, "one arm a lesion", "Correct the arm", arm)
-    _everybody(protocol, check, arms_of.values(), "lesion")
+    _everybody(protocol, check, arms, "lesion")
     frame = pd.DataFrame(
         {
             "patient": text_series([patient for patient, _ in arms_of]),

@@ -239,6 +239,17 @@ def test_a_recorded_grade(minimal):
     assert not facts.has_baseline
 
 
+def test_a_responder_to_a_recorded_grade_is_described_by_its_label(minimal):
+    minimal["endpoints"] = [
+        {"name": "g", "instrument": "repigmentation-grade", "column": "GRADE"},
+        {"name": "good", "from": "g", "threshold": {"at_least": 3}},
+    ]
+    assert (
+        Protocol.from_dict(minimal).endpoint("good").describe()
+        == "good (responder: at least G3), by patient."
+    )
+
+
 # ------------------------------------------------------------------------------------------ unknown keys
 
 

@@ -329,6 +329,11 @@ def test_an_arm_with_nobody(parallel):
     assert "'PRP'" in defect.problem
 
 
+def test_a_misspelled_arm_is_not_reported_as_an_empty_one_too(parallel):
+    edit(parallel, "patients.csv", "02,PRP", "02,prp")
+    assert the_only(parallel).problem == "unknown arm"
+
+
 def test_no_baseline(parallel):
     edit(parallel, "assessments.csv", "02,Baseline,0,20.5\n", "")
     defect = the_only(parallel)
@@ -347,6 +352,20 @@ def test_missing_baselines_can_be_kept_and_are_counted(parallel):
     edit(parallel, "trial.toml", "[[endpoints]]", '[data]\nmissing_baseline = "keep"\n[[endpoints]]')
     trial = read_trial(parallel / "trial.toml")
     assert trial.notes == ("assessments.csv: 1 patient without a baseline of VASI kept.",)
+
+
+def test_a_wrong_baseline_is_not_reported_as_a_missing_one_too(parallel):
+    edit(parallel, "assessments.csv", "02,Baseline,0,20.5", "02,Baseline,0,abc")
+    assert the_only(parallel).problem == "not a number"
+
+
+def test_a_wrong_value_does_not_hide_that_its_baseline_is_missing(parallel):
+    edit(parallel, "assessments.csv", "02,Baseline,0,20.5\n", "")
+    edit(parallel, "assessments.csv", "02,Week 12,12,10", "02,Week 12,12,abc")
+    assert [defect.problem for defect in defects_of(parallel)] == [
+        "not a number",
+        "there is no baseline of VASI for '02'",
+    ]
 
 
 def test_a_patient_without_any_outcome_needs_no_baseline(parallel):
