@@ -7,6 +7,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
@@ -142,14 +143,20 @@ MAKERS: dict[str, Callable[[], ReportFigure]] = {
 }
 
 
+@cache
+def made(name: str) -> ReportFigure:
+    """The figure, drawn once for all tests that only look at it."""
+    return MAKERS[name]()
+
+
 @pytest.fixture(scope="module", params=list(MAKERS))
 def maker(request: pytest.FixtureRequest) -> Callable[[], ReportFigure]:
     return MAKERS[request.param]
 
 
-@pytest.fixture(scope="module")
-def figure(maker: Callable[[], ReportFigure]) -> ReportFigure:
-    return maker()
+@pytest.fixture(scope="module", params=list(MAKERS))
+def figure(request: pytest.FixtureRequest) -> ReportFigure:
+    return made(request.param)
 
 
 # --- colours ---
@@ -214,27 +221,19 @@ def test_shades_of_a_grade_get_darker_in_grey_print_too() -> None:
 # --- every figure ---
 
 
-def test_bytes_repeat_whatever_the_users_settings(
-    maker: Callable[[], ReportFigure], figure: ReportFigure
-) -> None:
-    import matplotlib
-
-    with matplotlib.rc_context(
-        {"font.size": 20, "font.family": "serif", "svg.hashsalt": "other", "axes.grid": True}
-    ):
-        assert maker() == figure
-
-
-def test_nothing_global_changes(maker: Callable[[], ReportFigure]) -> None:
+@pytest.mark.parametrize("name", list(MAKERS))
+def test_bytes_repeat_whatever_the_users_settings_and_nothing_global_changes(name: str) -> None:
     import matplotlib
     from matplotlib import _pylab_helpers
 
-    before = dict(matplotlib.rcParams)
-    state = np.random.get_state()[1].tolist()  # noqa: NPY002  # the global generator is what must not be touched
-    maker()
-    assert dict(matplotlib.rcParams) == before
+    theirs = {"font.size": 20, "font.family": "serif", "svg.hashsalt": "other", "axes.grid": True}
+    with matplotlib.rc_context(theirs):
+        before = dict(matplotlib.rcParams)
+        state = np.random.get_state()[1].tolist()  # noqa: NPY002  # the global generator must not be touched
+        assert MAKERS[name]() == made(name)
+        assert dict(matplotlib.rcParams) == before
+        assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
     assert _pylab_helpers.Gcf.get_all_fig_managers() == []
-    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
 
 
 def test_the_svg_takes_its_ink_and_its_background_from_the_page(figure: ReportFigure) -> None:
@@ -263,7 +262,7 @@ def test_every_reference_within_the_svg_resolves(figure: ReportFigure) -> None:
 
 
 def test_figures_share_a_page_without_sharing_an_id() -> None:
-    page = [make() for make in MAKERS.values()]
+    page = [made(name) for name in MAKERS]
     page.append(figures.verdict_figure(verdict_rows().head(2), None, "points", "Another one"))
     ids = [found for one in page for found in re.findall(r'\bid="([^"]+)"', one.svg)]
     assert len(ids) == len(set(ids))
@@ -353,7 +352,7 @@ def test_no_text_overlaps_or_leaves_the_figure(
 
 
 def test_the_verdicts_words_give_the_estimates_and_what_is_not_shown() -> None:
-    words = MAKERS["verdict"]().alt_text.replace("\xa0", " ")
+    words = made("verdict").alt_text.replace("\xa0", " ")
     assert "(Laser + PRP) − Laser: 27 percentage points (95\u202f% CI 19 to 35), better." in words
     assert "9 percentage points (95\u202f% CI −3 to 21), synergy is not shown." in words
 
@@ -382,7 +381,7 @@ def test_a_probability_of_superiority_is_judged_against_one_half() -> None:
 
 
 def test_the_naive_figure_gives_the_width_of_each_interval_over_the_right_one() -> None:
-    words = MAKERS["naive"]().alt_text
+    words = made("naive").alt_text
     # (37 - 17) / (35 - 19) and (27 - 19) / (31 - 15)
     assert "− Laser, Welch’s t on lesions as if independent: 1.25 times" in words
     assert "− PRP, Welch’s t on lesions as if independent: 0.50 times" in words
