@@ -16,13 +16,20 @@ from numpy.typing import NDArray
 
 from analyses.covariance import Diagonal, Structure, Unstructured, to_matrix
 from analyses.covariance_model import Component, CovarianceModel
-from analyses.crossproducts import CrossProducts, accumulate, make_layout
+from analyses.crossproducts import CrossProducts, Layout, accumulate, make_layout
 from analyses.direct_product import DirectProduct, make_structure
 from analyses.likelihood import Profile, derivatives, profile
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_frame import ModelFrame, make_model_frame
 from analyses.optimise import Convergence, Minimum, Point, minimise
-from analyses.small_sample import DF_METHODS, SmallSample, kenward_roger_covariance, parameter_covariance
+from analyses.sandwich import SANDWICHES, sandwich
+from analyses.small_sample import (
+    DF_METHODS,
+    SmallSample,
+    between_within_df,
+    kenward_roger_covariance,
+    parameter_covariance,
+)
 from analyses.standardise import Standardised, standardise
 from outcomes.errors import ModelError
 
@@ -57,7 +64,9 @@ def fit_mixed_model(
     df_method
         ``kenward-roger-linear``, ``kenward-roger``, ``satterthwaite``, ``residual`` or ``asymptotic``.
     vcov
-        ``model``.
+        ``model``, or a sandwich clustered by the coarsest subject: ``CR0``, ``CR2``, ``CR3``. With a sandwich the
+        degrees of freedom are Bell and McCaffrey's for ``satterthwaite`` and both Kenward-Roger methods (which adjust
+        the model's own covariance).
     information
         ``observed`` (as PROC MIXED and mmrm) or ``expected`` (as pbkrtest).
 
@@ -72,7 +81,7 @@ def fit_mixed_model(
         Where the formula cannot be read or the data cannot carry the model.
     """
     _check_options(df_method, vcov, information)
-    return fit_model_frame(make_model_frame(formula, data, weights), reml, df_method, information)
+    return fit_model_frame(make_model_frame(formula, data, weights), reml, df_method, information, vcov)
 
 
 def fit_model_frame(
@@ -80,6 +89,7 @@ def fit_model_frame(
     reml: bool = True,
     df_method: str = "kenward-roger-linear",
     information: str = "observed",
+    vcov: str = "model",
 ) -> MixedModelFit:
     """Fit the model of a frame that was evaluated before: `fit_mixed_model` without reading formula and data.
 
@@ -102,7 +112,11 @@ def fit_model_frame(
             got=frame.formula.text,
             hint="use a structure with fewer parameters",
         )
-    small = _small_sample(at, model, eta, cross, reml, df_method, information)
+    small = _small_sample(at, model, eta, cross, frame, standard, reml, df_method, information)
+    if vcov != "model":
+        robust = sandwich(vcov, layout, standard.w, at.beta, at.phi, at.inverses)
+        method = "satterthwaite" if df_method.startswith("kenward-roger") else df_method
+        small = replace(small, method=method, adjusted=robust.vcov, sandwich=robust)
     squared = standard.scale**2
     matrices = tuple(squared * matrix for matrix in model.matrices(natural.value))
     return MixedModelFit(
@@ -124,7 +138,7 @@ def fit_model_frame(
 def _check_options(df_method: str, vcov: str, information: str) -> None:
     options = {
         "df_method": (df_method, DF_METHODS),
-        "vcov": (vcov, ("model",)),
+        "vcov": (vcov, ("model", *SANDWICHES)),
         "information": (information, ("observed", "expected")),
     }
     for name, (value, known) in options.items():
@@ -225,6 +239,8 @@ def _small_sample(
     model: CovarianceModel,
     eta: Array,
     cross: CrossProducts,
+    frame: ModelFrame,
+    standard: Standardised,
     reml: bool,
     df_method: str,
     information: str,
@@ -235,8 +251,28 @@ def _small_sample(
     adjusted = at.phi
     if df_method.startswith("kenward-roger"):
         adjusted = kenward_roger_covariance(at, natural, cross, slopes.m, w, df_method == "kenward-roger")
-    residual_df = float(cross.layout.n_rows - len(at.beta))
-    return SmallSample(df_method, at.phi, adjusted, w, slopes.m, used, residual_df)
+    columns = frame.x[:, standard.kept]
+    return SmallSample(
+        method=df_method,
+        phi=at.phi,
+        adjusted=adjusted,
+        w=w,
+        m=slopes.m,
+        information=used,
+        residual_df=float(len(columns) - columns.shape[1]),
+        coefficient_df=between_within_df(columns, _clusters(cross.layout)),
+        to_coefficients=np.asarray(np.linalg.inv(standard.transform), dtype=float),
+    )
+
+
+def _clusters(layout: Layout) -> NDArray[np.intp]:
+    """Code of every row's cluster."""
+    codes = np.empty(layout.n_rows, dtype=np.intp)
+    before = 0
+    for block in layout.blocks:
+        codes[block.rows] = before + np.arange(len(block.rows))[:, None]
+        before += len(block.rows)
+    return codes
 
 
 def _loglik(at: Profile, standard: Standardised, frame: ModelFrame, reml: bool) -> float:

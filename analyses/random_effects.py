@@ -1,6 +1,6 @@
 """Conditional modes of the random effects, given the estimates: best linear unbiased predictions.
 
-``b = G Z' V^-1 (y - X beta)`` with the conditional covariance ``G - G Z' V^-1 Z G`` (Henderson 1975; ``condVar`` in lme4),
+``b = G Z' V^-1 (y - X beta)`` with the conditional covariance ``G - G Z' V^-1 Z G`` (Henderson 1975; lme4),
 which holds the fixed effects and the covariance at their estimates.
 """
 

@@ -22,10 +22,18 @@ from numpy.typing import NDArray
 from analyses.covariance import Elements
 from analyses.crossproducts import CrossProducts
 from analyses.likelihood import Derivatives, Profile, unpack_columns
+from analyses.sandwich import Sandwich
 
 Array = NDArray[np.float64]
 
-DF_METHODS = ("kenward-roger-linear", "kenward-roger", "satterthwaite", "residual", "asymptotic")
+DF_METHODS = (
+    "kenward-roger-linear",
+    "kenward-roger",
+    "satterthwaite",
+    "between-within",
+    "residual",
+    "asymptotic",
+)
 """Names that ``df_method`` may take."""
 STATIONARY = 1e-6
 """Squared slope of the deviance, in units of its information, above which an estimate lies on a boundary."""
@@ -51,6 +59,12 @@ class SmallSample:
         Which information ``w`` is the inverse of: "observed" or "expected".
     residual_df
         n - p.
+    coefficient_df
+        Between-within degrees of freedom of every coefficient, shape (p,).
+    to_coefficients
+        Rows over standardised columns times this matrix are rows over the coefficients, shape (p, p).
+    sandwich
+        Cluster-robust covariance in place of the model's, or None.
     """
 
     method: str
@@ -60,6 +74,9 @@ class SmallSample:
     m: Array
     information: str
     residual_df: float
+    coefficient_df: Array
+    to_coefficients: Array
+    sandwich: Sandwich | None = None
 
     def row_df(self, rows: Array) -> Array:
         """Denominator degrees of freedom of one-row hypotheses, shape (k,) for rows of shape (k, p)."""
@@ -67,6 +84,10 @@ class SmallSample:
             return np.full(len(rows), self.residual_df)
         if self.method == "asymptotic":
             return np.full(len(rows), np.inf)
+        if self.method == "between-within":
+            return self._between_within_df(rows)
+        if self.sandwich is not None:
+            return self.sandwich.row_df(rows)
         spread = rows @ self.phi
         variance = np.einsum("kp,kp->k", spread, rows)
         gradient = np.einsum("kp,hpq,kq->kh", spread, self.m, spread)
@@ -86,17 +107,24 @@ class SmallSample:
         """
         q = len(rows)
         statistic = float(difference @ np.linalg.solve(rows @ self.adjusted @ rows.T, difference)) / q
-        if self.method in ("residual", "asymptotic") or q == 1:
-            return statistic, float(q), float(self.row_df(rows[:1])[0])
+        if self.method in ("residual", "asymptotic", "between-within") or q == 1:
+            return statistic, float(q), float(self.row_df(rows).min())
         if self.method == "satterthwaite":
             return statistic, float(q), self._satterthwaite_f_df(rows)
         scale, df = self._kenward_roger_f(rows)
         return scale * statistic, float(q), df
 
+    def _between_within_df(self, rows: Array) -> Array:
+        """Smallest degrees of freedom of the coefficients that a hypothesis names, as in PROC MIXED."""
+        named = rows @ self.to_coefficients
+        used = np.abs(named) > 1e-8 * np.abs(named).max(axis=1, keepdims=True)
+        df: Array = np.where(used, self.coefficient_df, np.inf).min(axis=1)
+        return df
+
     def _satterthwaite_f_df(self, rows: Array) -> float:
         """Fai and Cornelius (1996): match the mean of independent one-row tests along the eigenvectors."""
         q = len(rows)
-        _, vectors = np.linalg.eigh(rows @ self.phi @ rows.T)
+        _, vectors = np.linalg.eigh(rows @ self.adjusted @ rows.T)
         df = self.row_df(vectors.T @ rows)
         if np.ptp(df) < 1e-8 * df.mean():
             return float(df.mean())
@@ -121,6 +149,31 @@ class SmallSample:
         ratio = variance / (2 * expectation**2)
         df = 4 + (q + 2) / (q * ratio - 1)
         return df / (expectation * (df - 2)), df
+
+
+def between_within_df(x: Array, cluster: NDArray[np.intp]) -> Array:
+    """Between-within degrees of freedom of every coefficient (Schluchter and Elashoff 1990; PROC MIXED's DDFM=BW).
+
+    A column that is constant within every cluster is a between-cluster effect: clusters less these columns (the
+    intercept counts); the others, and the intercept, have the rows less clusters less within-cluster columns.
+
+    Parameters
+    ----------
+    x
+        Fixed-effects design, shape (n, p).
+    cluster
+        Code of every row's cluster, shape (n,).
+    """
+    order = np.argsort(cluster, kind="stable")
+    same = cluster[order][1:] == cluster[order][:-1]
+    ordered = x[order]
+    between = (ordered[1:][same] == ordered[:-1][same]).all(axis=0)
+    constant = (x == x[:1]).all(axis=0)
+    clusters = int(cluster.max()) + 1
+    of_between = clusters - int(between.sum())
+    of_within = len(x) - clusters - int((~between).sum())
+    df: Array = np.where(between & ~constant, float(of_between), float(of_within))
+    return df
 
 
 def parameter_covariance(derivatives: Derivatives, information: str) -> tuple[Array, str]:

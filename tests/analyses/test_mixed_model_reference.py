@@ -117,6 +117,45 @@ def test_inference_for_us_agrees_with_mmrm(parallel, method):
         assert found["conf_low"] == pytest.approx(row["lower95"], rel=1e-5)
 
 
+ROBUST = {
+    "empirical_cr0": ("CR0", "satterthwaite"),
+    "empirical_jackknife_cr3": ("CR3", "satterthwaite"),
+    "empirical_cr0_between_within": ("CR0", "between-within"),
+    "between_within": ("model", "between-within"),
+    "residual": ("model", "residual"),
+}
+
+
+@pytest.mark.parametrize("case", ROBUST)
+def test_other_covariances_and_degrees_of_freedom_agree_with_mmrm(parallel, case):
+    data, reference = parallel
+    vcov, method = ROBUST[case]
+    fit = fit_parallel(data, df_method=method, vcov=vcov)
+    block = reference["us_inference"][case]
+    table = block["coefficients"]
+    np.testing.assert_allclose(fit.coefficients["std_error"], values(table, "se"), rtol=ESTIMATE)
+    np.testing.assert_allclose(fit.coefficients["df"], values(table, "df"), rtol=SATTERTHWAITE_DF)
+    for row in block["contrasts"]["rows"]:
+        found = fit.test(hypothesis(fit, reference["contrast_matrices"]["one_df"][row["contrast"]])).iloc[0]
+        assert found["std_error"] == pytest.approx(row["se"], rel=ESTIMATE)
+        assert found["df"] == pytest.approx(row["df"], rel=SATTERTHWAITE_DF)
+    for name, test in block["f_tests"]["tests"].items():
+        found = fit.test(matrix(fit, reference["contrast_matrices"]["multi_df"][name])).iloc[0]
+        assert found["statistic"] == pytest.approx(test["f_stat"], rel=1e-5)
+        assert found["den_df"] == pytest.approx(test["denom_df"], rel=1e-5)
+
+
+def test_cr2_agrees_with_clubsandwich(parallel):
+    data, reference = parallel
+    fit = fit_parallel(data, vcov="CR2")
+    block = reference["second_opinion_gls"]["clubSandwich"]["CR2"]
+    order = [[r_name(name) for name in fit.term_names].index(name) for name in block["vcov"]["rows"]]
+    # nlme's fit, which clubSandwich starts from, is right to about 1e-6
+    np.testing.assert_allclose(
+        fit.vcov.to_numpy()[np.ix_(order, order)], block["vcov"]["values"], rtol=1e-5, atol=1e-8
+    )
+
+
 @pytest.mark.parametrize("method", ["satterthwaite", "kenward-roger-linear"])
 def test_f_tests_agree_with_mmrm(parallel, method):
     data, reference = parallel

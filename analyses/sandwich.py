@@ -1,0 +1,119 @@
+"""Cluster-robust (sandwich) covariances of the fixed effects, with their degrees of freedom.
+
+``V_R = Phi (sum_i X_i' W_i A_i r_i r_i' A_i' W_i X_i) Phi`` with ``W_i = V_i^-1`` (Liang and Zeger 1986), where
+
+- ``CR0`` has ``A_i = I``;
+- ``CR2`` has ``A_i = D_i' B_i^(-1/2) D_i``, ``V_i = D_i' D_i``, ``B_i = D_i (V_i - X_i Phi X_i') D_i'``, which is
+  unbiased where the working covariance holds (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018, equation 9);
+- ``CR3`` has ``A_i = (I - X_i Phi X_i' W_i)^-1``, which leaves out one cluster at a time (Mancl and DeRouen 2001).
+
+Degrees of freedom match two moments of the variance under the working covariance (Bell and McCaffrey 2002): with
+``a_i = A_i' W_i X_i Phi l`` and ``O_ij = a_i' (V_i [i = j] - X_i Phi X_j') a_j``, ``df = tr(O)^2 / tr(O^2)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.crossproducts import Layout
+
+Array = NDArray[np.float64]
+
+SANDWICHES = ("CR0", "CR2", "CR3")
+"""Names that ``vcov`` may take beside ``model``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandwich:
+    """A sandwich in the engine's standardised columns.
+
+    Attributes
+    ----------
+    kind
+        One of `SANDWICHES`.
+    vcov
+        Covariance of the fixed effects, shape (p, p).
+    spread
+        ``K_i' V_i K_i`` of every cluster, where ``a_i = K_i Phi l``, shape (clusters, p, p).
+    cross
+        ``X_i' K_i``, shape (clusters, p, p).
+    phi
+        Model-based covariance, shape (p, p).
+    """
+
+    kind: str
+    vcov: Array
+    spread: Array
+    cross: Array
+    phi: Array
+
+    def row_df(self, rows: Array) -> Array:
+        """Bell and McCaffrey's degrees of freedom of one-row hypotheses, shape (k,) for rows of shape (k, p)."""
+        df = np.empty(len(rows))
+        for at, row in enumerate(rows):
+            c = self.phi @ row
+            d = np.einsum("p,ipq,q->i", c, self.spread, c)
+            w = self.cross @ c
+            along = np.einsum("ip,pq,iq->i", w, self.phi, w)
+            joint = self.phi @ (w.T @ w)
+            second = float(d @ d - 2 * d @ along + np.trace(joint @ joint))
+            df[at] = float(d.sum() - along.sum()) ** 2 / second if second > 0 else np.nan
+        return df
+
+
+def sandwich(
+    kind: str, layout: Layout, w: Array, beta: Array, phi: Array, inverses: tuple[Array, ...]
+) -> Sandwich:
+    """Form a sandwich covariance.
+
+    Parameters
+    ----------
+    kind
+        One of `SANDWICHES`.
+    layout
+        The clusters.
+    w
+        ``[X y]`` in standardised columns, shape (n, p + 1).
+    beta, phi
+        Estimates and their model-based covariance, shapes (p,) and (p, p).
+    inverses
+        ``V^-1`` of every pattern by block.
+    """
+    scores, spreads, crosses = [], [], []
+    for block, inverse in zip(layout.blocks, inverses, strict=True):
+        x = w[block.rows][..., :-1]
+        residual = w[block.rows][..., -1] - x @ beta
+        weight = inverse[block.pattern]
+        covariance: Array = np.asarray(np.linalg.inv(inverse), dtype=float)[block.pattern]
+        adjust = _adjustment(kind, x, weight, covariance, phi)
+        gain = adjust.transpose(0, 2, 1) @ weight @ x  # K_i = A_i' W_i X_i
+        scores.append(np.einsum("imp,im->ip", gain, residual))
+        spreads.append(gain.transpose(0, 2, 1) @ covariance @ gain)
+        crosses.append(x.transpose(0, 2, 1) @ gain)
+    score = np.concatenate(scores)
+    vcov = phi @ (score.T @ score) @ phi
+    return Sandwich(kind, (vcov + vcov.T) / 2, np.concatenate(spreads), np.concatenate(crosses), phi)
+
+
+def _adjustment(kind: str, x: Array, weight: Array, covariance: Array, phi: Array) -> Array:
+    """``A_i`` of every cluster of a block, shape (clusters, m, m)."""
+    size = x.shape[1]
+    if kind == "CR0":
+        unchanged: Array = np.broadcast_to(np.eye(size), weight.shape)
+        return unchanged
+    hat = x @ phi @ x.transpose(0, 2, 1)
+    if kind == "CR3":
+        inverted: Array = np.linalg.inv(np.eye(size) - hat @ weight)
+        return inverted
+    upper: Array = np.asarray(np.linalg.cholesky(covariance), dtype=float).transpose(0, 2, 1)
+    inner = upper @ (covariance - hat) @ upper.transpose(0, 2, 1)
+    values, vectors = np.linalg.eigh((inner + inner.transpose(0, 2, 1)) / 2)
+    largest = values.max(axis=1, keepdims=True)
+    # Directions that a fixed effect of this cluster alone explains have no residual, and no weight.
+    roots = np.where(values > 1e-10 * largest, 1 / np.sqrt(np.maximum(values, 1e-300)), 0.0)
+    half = (vectors * roots[:, None, :]) @ vectors.transpose(0, 2, 1)
+    adjusted: Array = upper.transpose(0, 2, 1) @ half @ upper
+    return adjusted
