@@ -146,56 +146,66 @@ def _per_protocol(scenario: Scenario) -> dict[str, str]:
 
 def _endpoints(scenario: Scenario) -> list[dict[str, Any]]:
     if isinstance(scenario.measurement, Planimetry):
-        return [
-            {
-                "name": "repigmentation",
-                "label": "Repigmentation of the lesion",
-                "instrument": "percent-repigmentation",
-                "column": "repigmentation",
-            },
-            {
-                "name": "grade",
-                "label": "Repigmentation grade",
-                "instrument": "repigmentation-grade",
-                "from": "repigmentation",
-                "derive": "grade",
-                "cutpoints": list(GRADE_CUTPOINTS),
-            },
-            *(
-                {
-                    "name": name,
-                    "label": f"Repigmentation {op.replace('_', ' ')} {limit:g} %",
-                    "from": "repigmentation",
-                    "derive": "responder",
-                    "threshold": {op: limit},
-                }
-                for name, (op, limit) in RESPONDERS.items()
-            ),
-        ]
-    if isinstance(scenario.measurement, Vasi):
-        return [
-            {"name": "vasi", "instrument": "vasi", "column": "vasi"},
-            {
-                "name": "vasi_of_regions",
-                "label": "VASI, scored from its regions",
-                "instrument": "vasi",
-                "items": {item: item for region in REGIONS for item in region_columns(region)},
-            },
-            {"name": "vasi_change", "label": "Change of the VASI", "from": "vasi", "derive": "change"},
-            {
-                "name": "vasi_percent_change",
-                "label": "Percent change of the VASI",
-                "from": "vasi",
-                "derive": "percent-change",
-            },
-            {
-                "name": "vasi50",
-                "label": "VASI50 (reduction by at least 50 %)",
-                "from": "vasi_percent_change",
-                "derive": "responder",
-                "threshold": {"at_most": VASI_RESPONDER},
-            },
-        ]
+        return _repigmentation()
+    return _vasi() if isinstance(scenario.measurement, Vasi) else _posas()
+
+
+def _repigmentation() -> list[dict[str, Any]]:
+    measured = {
+        "name": "repigmentation",
+        "label": "Repigmentation of the lesion",
+        "instrument": "percent-repigmentation",
+        "column": "repigmentation",
+    }
+    grade = {
+        "name": "grade",
+        "label": "Repigmentation grade",
+        "instrument": "repigmentation-grade",
+        "from": "repigmentation",
+        "derive": "grade",
+        "cutpoints": list(GRADE_CUTPOINTS),
+    }
+    responders = [
+        {
+            "name": name,
+            "label": f"Repigmentation {op.replace('_', ' ')} {limit:g} %",
+            "from": "repigmentation",
+            "derive": "responder",
+            "threshold": {op: limit},
+        }
+        for name, (op, limit) in RESPONDERS.items()
+    ]
+    return [measured, grade, *responders]
+
+
+def _vasi() -> list[dict[str, Any]]:
+    items = [item for region in REGIONS for item in region_columns(region)]
+    return [
+        {"name": "vasi", "instrument": "vasi", "column": "vasi"},
+        {
+            "name": "vasi_of_regions",
+            "label": "VASI, scored from its regions",
+            "instrument": "vasi",
+            "items": {item: item for item in items},
+        },
+        {"name": "vasi_change", "label": "Change of the VASI", "from": "vasi", "derive": "change"},
+        {
+            "name": "vasi_percent_change",
+            "label": "Percent change of the VASI",
+            "from": "vasi",
+            "derive": "percent-change",
+        },
+        {
+            "name": "vasi50",
+            "label": "VASI50 (reduction by at least 50 %)",
+            "from": "vasi_percent_change",
+            "derive": "responder",
+            "threshold": {"at_most": VASI_RESPONDER},
+        },
+    ]
+
+
+def _posas() -> list[dict[str, Any]]:
     return [
         {"name": "posas", "instrument": "posas-observer", "column": "posas_total"},
         {

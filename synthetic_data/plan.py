@@ -144,20 +144,7 @@ def make_plan(scenario: Scenario) -> Plan:
     weeks = np.array([visit.week for visit in scenario.follow_up])
     growth = mechanism.time_course(weeks, course.onset_weeks, course.time_constant_weeks, weeks[-1])
     decay = np.exp(-np.diff(weeks, prepend=weeks[0]) / scenario.correlation.decay_weeks)
-    gives_laser, gives_prp = (
-        np.array([name in arm.components for arm in scenario.arms]) for name in ("laser", "prp")
-    )
-    zones = _zones(scenario.laser)
-    through = 1.0 + response.delivery_coupling * (mechanism.permeability_gain(zones) - 1.0)
-    laser = mechanism.laser_effect(
-        zones.ablated_column_um,
-        _zones(LaserSettings()).ablated_column_um,
-        response.laser,
-        response.half_column,
-    )
-    kept = float(mechanism.combined_effect(laser, np.zeros(()), response.redundancy))
-    laser_part = np.where(gives_laser & gives_prp, kept, np.where(gives_laser, laser, 0.0))
-    gain = np.where(gives_laser & gives_prp, through, 1.0)
+    gives_prp, laser_part, gain = _therapies(scenario)
     weights, limits, site_variance = _sites(scenario)
     share, session_variance = _session_share(scenario.sessions)
     spill = response.spill_over if scenario.is_within_patient else 0.0
@@ -191,6 +178,25 @@ def make_plan(scenario: Scenario) -> Plan:
         expected_benefit=mean.mean(axis=0),
         benefit_spread=np.sqrt(_patient_variance(scenario, recorded_variance, mean)),
     )
+
+
+def _therapies(scenario: Scenario) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Return whether each arm gets PRP, what the laser adds to its effect, and the gain of its dose."""
+    response = scenario.response
+    gives_laser, gives_prp = (
+        np.array([name in arm.components for arm in scenario.arms]) for name in ("laser", "prp")
+    )
+    zones = _zones(scenario.laser)
+    through = 1.0 + response.delivery_coupling * (mechanism.permeability_gain(zones) - 1.0)
+    laser = mechanism.laser_effect(
+        zones.ablated_column_um,
+        _zones(LaserSettings()).ablated_column_um,
+        response.laser,
+        response.half_column,
+    )
+    kept = float(mechanism.combined_effect(laser, np.zeros(()), response.redundancy))
+    laser_part = np.where(gives_laser & gives_prp, kept, np.where(gives_laser, laser, 0.0))
+    return gives_prp, laser_part, np.where(gives_laser & gives_prp, through, 1.0)
 
 
 def _zones(laser: LaserSettings) -> mechanism.MicrothermalZones:
