@@ -106,8 +106,7 @@ def _adjustment(kind: str, x: Array, weight: Array, covariance: Array, phi: Arra
         return unchanged
     hat = x @ phi @ x.transpose(0, 2, 1)
     if kind == "CR3":
-        inverted: Array = np.linalg.inv(np.eye(size) - hat @ weight)
-        return inverted
+        return np.asarray(np.linalg.inv(np.eye(size) - hat @ weight), dtype=float)
     upper: Array = np.asarray(np.linalg.cholesky(covariance), dtype=float).transpose(0, 2, 1)
     inner = upper @ (covariance - hat) @ upper.transpose(0, 2, 1)
     values, vectors = np.linalg.eigh((inner + inner.transpose(0, 2, 1)) / 2)
