@@ -12,8 +12,6 @@ import datetime as dt
 import io
 import json
 import math
-import warnings
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -143,7 +141,9 @@ def read_table(
     if suffix == ".csv":
         return _read_csv(path.read_bytes(), label, encoding, separator)
     if suffix == ".xlsx":
-        return _read_excel(path, label, sheet)
+        from outcomes.excel import read_excel
+
+        return read_excel(path, label, sheet)
     if suffix in (".json", ".ndjson"):
         from outcomes.dataset_json import read_dataset_json
 
@@ -282,7 +282,7 @@ def _from_records(
             expected = f"columns separated by {separator!r}"
             problem = "the header is a single column"
             return None, [*defects, Defect(label, HEADER_ROW, None, header[0], expected, hint, problem)]
-    defects += _header_defects(header, label)
+    defects += header_defects(header, label)
     width, damaged, cells = len(header), [], []
     for row, record in body:
         if len(record) != width:
@@ -291,7 +291,7 @@ def _from_records(
             record = [*record, *[""] * width][:width]
         cells.append(record)
     columns = list(zip(*cells, strict=True)) if cells else [()] * width
-    frame = _frame_of_unique(header, [pd.Series(column, dtype=object) for column in columns])
+    frame = frame_of_unique(header, [pd.Series(column, dtype=object) for column in columns])
     rows = np.array([row for row, _ in body], dtype=np.int64)
     return RawTable(label, frame, rows, frozenset(damaged)), defects
 
@@ -307,7 +307,8 @@ def _ragged(label: str, row: int, record: list[str], header: list[str]) -> Defec
     return Defect(label, row, header[-1], record[width], expected, hint, f"the row has {len(record)} cells")
 
 
-def _header_defects(header: list[str], label: str) -> list[Defect]:
+def header_defects(header: list[str], label: str) -> list[Defect]:
+    """Return columns without a name, and names that stand there twice."""
     defects = []
     for name, count in Counter(header).items():
         if not name.strip():
@@ -327,8 +328,8 @@ def _header_defects(header: list[str], label: str) -> list[Defect]:
     return defects
 
 
-def _frame_of_unique(header: list[str], columns: list[pd.Series]) -> pd.DataFrame:
-    """Of columns with the same name, the first: the defect is reported, and the rest can be checked."""
+def frame_of_unique(header: list[str], columns: list[pd.Series]) -> pd.DataFrame:
+    """Return a frame with the first of columns of one name: the defect is reported, the rest can be checked."""
     kept: dict[str, pd.Series] = {}
     for name, column in zip(header, columns, strict=True):
         kept.setdefault(name, column)
@@ -338,56 +339,11 @@ def _frame_of_unique(header: list[str], columns: list[pd.Series]) -> pd.DataFram
 # -------------------------------------------------------------------------------------------- binary formats
 
 
-def _unreadable(label: str, kind: str, error: BaseException) -> Reading:
+def unreadable(label: str, kind: str, error: BaseException) -> Reading:
+    """Return the reading of a file that its library refuses."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    hint = "Export it again, or save it as CSV"
+    hint = "Export it again or save it as CSV; text in another encoding needs [data] encoding"
     return None, [file_defect(label, f"the file cannot be read as {kind}: {text}", f"a {kind} file", hint)]
-
-
-def _read_excel(path: Path, label: str, sheet: str | None) -> Reading:
-    import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions that hold no data
-            book = openpyxl.load_workbook(path, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        return _unreadable(label, "Excel workbook", error)
-    sheets = [tab.title for tab in book.worksheets if tab.max_row > 1 or tab["A1"].value is not None]
-    if sheet is None and len(sheets) > 1:
-        hint = f"Say which in [data.sheets], e.g. patients = {json.dumps(sheets[0])}"
-        listed = ", ".join(map(repr, sheets))
-        return None, [file_defect(label, f"the workbook has {len(sheets)} sheets", "one sheet", hint, listed)]
-    if sheet is not None and sheet not in book.sheetnames:
-        near = nearest(sheet, book.sheetnames)
-        hint = f"Did you mean {near!r}?" if near else "Correct [data.sheets] in trial.toml"
-        expected = "one of " + ", ".join(map(repr, book.sheetnames))
-        return None, [file_defect(label, "the workbook has no such sheet", expected, hint, sheet)]
-    chosen = book[sheet or (sheets[0] if sheets else book.sheetnames[0])]
-    records = []
-    for number, cells in enumerate(chosen.iter_rows(values_only=True), start=1):
-        if any(cell is not None for cell in cells):
-            records.append((number, [cell_text(cell) for cell in cells]))
-    book.close()
-    return _from_sheet(records, label)
-
-
-def _from_sheet(records: list[tuple[int, list[str | None]]], label: str) -> Reading:
-    """Excel pads every row to the widest, so that only cells beyond the header can be out of place."""
-    if not records:
-        expected, hint = "a header and one row or more", "Export the table again"
-        return None, [Defect(label, HEADER_ROW, None, None, expected, hint, "the sheet is empty")]
-    header = [cell or "" for cell in records[0][1]]
-    used = [
-        position for position in range(len(header)) if any(row[position] is not None for _, row in records)
-    ]
-    header = [header[position] for position in used]
-    defects = _header_defects(header, label)
-    body = records[1:]
-    columns = [pd.Series([row[position] for _, row in body], dtype=object) for position in used]
-    rows = np.array([number for number, _ in body], dtype=np.int64)
-    return RawTable(label, _frame_of_unique(header, columns), rows), defects
 
 
 def _read_parquet(path: Path, label: str) -> Reading:
@@ -399,17 +355,20 @@ def _read_parquet(path: Path, label: str) -> Reading:
         # Whole numbers with gaps must not turn into floats: identifiers beyond 2**53 would change.
         frame = table.to_pandas(integer_object_nulls=True, ignore_metadata=True)
     except (pa.ArrowException, OSError) as error:
-        return _unreadable(label, "Parquet", error)
+        return unreadable(label, "Parquet", error)
     return _from_typed(frame, label)
 
 
 def _read_sas(path: Path, label: str, encoding: str) -> Reading:
     import pyreadstat
 
-    kind = "XPT" if path.suffix.lower() == ".xpt" else "SAS7BDAT"
-    reader = pyreadstat.read_xport if kind == "XPT" else pyreadstat.read_sas7bdat
+    is_transport = path.suffix.lower() == ".xpt"
+    kind = "SAS XPT" if is_transport else "SAS7BDAT"
+    reader = pyreadstat.read_xport if is_transport else pyreadstat.read_sas7bdat
+    # a transport file does not say its encoding; a data set does, and only another one in [data] overrides it
+    stated = None if encoding.lower() == "utf-8" and not is_transport else encoding.upper()
     try:
-        frame, _ = reader(str(path), encoding=encoding.upper())
+        frame, _ = reader(str(path), encoding=stated)
     except (
         pyreadstat.ReadstatError,
         pyreadstat.PyreadstatError,
@@ -417,15 +376,15 @@ def _read_sas(path: Path, label: str, encoding: str) -> Reading:
         OSError,
         ValueError,
     ) as error:
-        return _unreadable(label, f"SAS {kind}", error)
+        return unreadable(label, kind, error)
     return _from_typed(frame, label)
 
 
 def _from_typed(frame: pd.DataFrame, label: str) -> Reading:
     header = [str(name) for name in frame.columns]
-    defects = _header_defects(header, label)
+    defects = header_defects(header, label)
     settled = _settled(frame.set_axis([f"{position}" for position in range(len(header))], axis=1))
-    unique = _frame_of_unique(header, [settled[column] for column in settled.columns])
+    unique = frame_of_unique(header, [settled[column] for column in settled.columns])
     rows = np.arange(len(frame), dtype=np.int64) + HEADER_ROW + 1
     return RawTable(label, unique, rows), defects
 

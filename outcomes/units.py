@@ -72,6 +72,8 @@ def known_lesions(check: TableCheck, ids: list[str | None], labels: list[str | N
     for position, (owner, label) in enumerate(zip(ids, labels, strict=True)):
         if owner is None or label is None or owner not in of_patient or label in of_patient[owner]:
             continue
+        if label != label.strip():
+            continue  # reported as such
         listed = ", ".join(map(repr, of_patient[owner])) or "none in the lesions' file"
         expected = f"a lesion of patient {owner!r} ({listed})"
         near = nearest(label, of_patient[owner])

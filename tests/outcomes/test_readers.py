@@ -196,6 +196,25 @@ def test_excel_with_several_sheets_needs_a_choice(tmp_path):
     assert "'ADSL'" in only(read_table(path, sheet="ADSSL")[1]).hint
 
 
+def test_excel_percentages_are_read_as_they_are_shown(tmp_path):
+    path = workbook(tmp_path, {"Data": [["id", "x"], [1, 0.755], [2, 75]]})
+    book = openpyxl.load_workbook(path)
+    book["Data"]["B2"].number_format = "0.0%"
+    book.save(path)
+    assert as_lists(read_table(path)[0])["x"] == ["75.5%", "75"]
+
+
+def test_excel_merged_cells_and_formulas_without_a_value_are_defects(tmp_path):
+    path = workbook(tmp_path, {"Data": [["id", "x"], [1, 2], [None, "=B2*2"]]})
+    book = openpyxl.load_workbook(path)
+    book["Data"].merge_cells("A2:A3")
+    book.save(path)
+    merged, formula = read_table(path)[1]
+    assert (merged.row, merged.column) == (2, "id")
+    assert "A2:A3" in merged.problem
+    assert (formula.row, formula.column, formula.value) == (3, "x", "=B2*2")
+
+
 def test_excel_cell_without_a_header(tmp_path):
     _, defects = read_table(workbook(tmp_path, {"Data": [["id", "x"], [1, 2, "note to myself"]]}))
     assert "no name" in only(defects).problem
@@ -225,6 +244,15 @@ def test_xpt(tmp_path):
         "AVAL": ["1.1", None],
         "ADT": ["2026-01-05", "2026-01-05"],
     }
+
+
+def test_xpt_in_another_encoding(tmp_path):
+    frame = pd.DataFrame({"SITE": ["Genxve"], "X": [1.0]})
+    pyreadstat.write_xport(frame, str(tmp_path / "t.xpt"), table_name="T", file_format_version=5)
+    content = (tmp_path / "t.xpt").read_bytes().replace(b"Genxve", "Genève".encode("cp1252"))
+    (tmp_path / "t.xpt").write_bytes(content)
+    assert "encoding" in only(read_table(tmp_path / "t.xpt")[1]).hint
+    assert as_lists(read_table(tmp_path / "t.xpt", encoding="cp1252")[0])["SITE"] == ["Genève"]
 
 
 def test_sas7bdat():
