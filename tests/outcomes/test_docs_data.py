@@ -4,8 +4,12 @@ import contextlib
 import io
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from outcomes.protocol import Protocol
+from outcomes.protocol_tables import StrictTable
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 FENCE = re.compile(r"^```(\w+)(?: (file|run)=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -41,6 +45,28 @@ def test_the_page_runs_as_it_stands(tmp_path, monkeypatch):
 
 def test_every_program_of_the_page_is_run():
     assert [role for language, role, _, _ in blocks() if language == "python"] == ["run"] * 3
+
+
+def keys_of_trial_toml():
+    tables = [Protocol]
+    for table in tables:
+        for name, field in table.model_fields.items():
+            yield field.alias or name
+            tables += [kind for kind in tables_in(field.annotation) if kind not in tables]
+
+
+def tables_in(annotation):
+    if isinstance(annotation, type) and issubclass(annotation, StrictTable):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in tables_in(inner)]
+
+
+def test_the_page_names_every_key_of_trial_toml():
+    text = PAGE.read_text(encoding="utf-8")
+    spelled = {"op", "value"}  # a threshold is written { above = 75 }
+    keys = set(keys_of_trial_toml()) - spelled
+    assert len(keys) > 60
+    assert [key for key in sorted(keys) if not re.search(rf"[`.\[]{key}[`\].]", text)] == []
 
 
 @pytest.mark.parametrize("ending", [".csv", ".xlsx", ".parquet", ".xpt", ".sas7bdat", ".json", ".ndjson"])
