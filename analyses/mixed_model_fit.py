@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from analyses.anova import term_hypotheses
 from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import Layout
 from analyses.encoding import encode
@@ -258,6 +259,20 @@ class MixedModelFit:
             rows @ self.standard.transform, difference
         )
         return f_table([statistic], [numerator], [denominator])
+
+    def anova(self, type: int = 3) -> pd.DataFrame:
+        """F tests of the model's terms: ``term, num_df, den_df, statistic, p_value``.
+
+        Parameters
+        ----------
+        type
+            1 (each term adjusted for those before it), 2 (for all that do not contain it) or 3 (equal weights over
+            cells, whatever the coding); see `analyses.anova`.
+        """
+        hypotheses = term_hypotheses(self.frame, self.standard.kept, type)
+        table = pd.concat([self.test(np.atleast_2d(rows)) for rows in hypotheses.values()], ignore_index=True)
+        table.insert(0, "term", list(hypotheses))
+        return table
 
     def estimable(self, rows: Array) -> NDArray[np.bool_]:
         """Whether functions of all columns (aliased ones included) are estimable, shape (k,) for rows (k, columns)."""

@@ -195,6 +195,33 @@ def test_kenward_roger_linear_does_not_depend_on_the_parameterisation(parallel, 
         )
 
 
+@pytest.mark.parametrize("kind", [2, 3])
+def test_tests_of_terms_agree_with_mmrm(parallel, kind):
+    data, reference = parallel
+    block = reference["anova"]["satterthwaite"]["type_" + "I" * kind]
+    fit = fit_parallel(data, df_method="satterthwaite")
+    table = fit.anova(type=kind).set_index("term")
+    for row in block["rows"]:
+        found = table.loc[row["term"]]
+        assert found["num_df"] == row["Df"]
+        assert found["statistic"] == pytest.approx(row["F"], rel=1e-6)
+        if row["Df"] == 1:
+            assert found["den_df"] == pytest.approx(row["Res.Df"], rel=1e-5)
+        # the df of a multi-df Satterthwaite test depend on the rows that span it: give mmrm's rows, get mmrm's df
+        given = fit.test(matrix(fit, block["L"][row["term"]])).iloc[0]
+        assert given["den_df"] == pytest.approx(row["Res.Df"], rel=1e-5)
+
+
+def test_type_3_does_not_depend_on_the_coding(parallel):
+    data, _ = parallel
+    fit = fit_parallel(data)
+    other = data.assign(arm=data["arm"].cat.reorder_categories(["prp", "laser_prp", "laser"]))
+    again = fit_parallel(other)
+    np.testing.assert_allclose(again.anova()["statistic"], fit.anova()["statistic"], rtol=1e-8)
+    # type 1 of the last term is type 3 of it; type 1 of the first is not
+    assert fit.anova(1)["statistic"].iloc[-1] == pytest.approx(fit.anova(3)["statistic"].iloc[-1], rel=1e-8)
+
+
 def test_covariance_by_group_agrees_with_mmrm(parallel):
     data, reference = parallel
     block = reference["grouped_us_by_arm"]
