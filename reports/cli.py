@@ -32,7 +32,7 @@ class _Command(click.Group):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            click.echo("\nStopped; nothing was written.", err=True)
+            click.echo("\nStopped; nothing is half-written.", err=True)
             ctx.exit(STOPPED)
 
 

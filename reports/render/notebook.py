@@ -8,11 +8,13 @@ and the trial is found by a path relative to the notebook.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
 import sys
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -170,7 +172,9 @@ def execute(notebook: NotebookNode, directory: Path) -> None:
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
         try:
-            client.execute(env=environment)
+            # Not in the main thread: there nbclient would take Ctrl-C for itself and hide it behind other errors.
+            with ThreadPoolExecutor(max_workers=1) as beside:
+                beside.submit(lambda: asyncio.run(client.async_execute(env=environment))).result()
         except CellExecutionError as error:
             raise _failed(notebook, f"{error.ename}: {error.evalue}") from error
         except (CellTimeoutError, DeadKernelError) as error:

@@ -373,9 +373,38 @@ def test_ctrl_c_leaves_nothing_half_written(
     (out / "report.html").write_text("an older report")
     result = run("report", sound_trials["parallel"], "-o", out)
     assert result.exit_code == 130
-    assert "nothing was written" in result.stderr
+    assert "nothing is half-written" in result.stderr
     assert bytes_of(out) == {"report.html": b"an older report"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+def test_ctrl_c_while_the_notebook_runs_ends_the_kernel_too(
+    sound_trials: dict[str, Path], tmp_path: Path
+) -> None:
+    code = """
+import os, signal, threading
+from reports.cli import main
+from reports.console import Stages
+
+def call(stages, name):
+    if "ipynb" in name:
+        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+Stages.__call__ = call
+main(prog_name="tandem")
+"""
+    out = tmp_path / "out"
+    process = subprocess.run(
+        [sys.executable, "-c", code, "report", str(sound_trials["parallel"]), "-o", str(out)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert process.returncode == 130, process.stderr
+    assert process.stderr.strip() == "Stopped; nothing is half-written."
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
