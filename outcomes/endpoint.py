@@ -56,7 +56,8 @@ class EndpointFacts:
     unit : str
         Of the derived value; "" where it has none.
     minimum, maximum : float or None
-        Range of the derived value; None where unbounded. Grades count from 0.
+        Range of the derived value; None where unbounded. Grades by cutpoints count from 0; an instrument's own
+        grades keep its numbers.
     higher_is_better : bool
         Of the derived value. Meeting a responder's threshold is always the good outcome.
     scale : {"continuous", "ordinal", "binary"}
@@ -300,8 +301,11 @@ def _derive(now: _Running, step: Endpoint, instrument: Instrument | None) -> _Ru
             grades: tuple[str, ...] = tuple(f"G{k}" for k in range(len(step.cutpoints) + 1))
         else:
             grades = tuple(instrument.grades or ()) if instrument is not None else ()
-        top = float(len(grades) - 1)
-        return _Running(0.0, top, "", now.higher_is_better, "ordinal", grades, instrument or now.instrument)
+        # A grade by cutpoints counts from 0; the instrument's own grades keep its numbers (1 to 4, −1 to 4).
+        lowest = _bound(instrument.minimum) if step.cutpoints is None and instrument is not None else None
+        low = 0.0 if lowest is None else lowest
+        top = low + len(grades) - 1
+        return _Running(low, top, "", now.higher_is_better, "ordinal", grades, instrument or now.instrument)
     return now
 
 
