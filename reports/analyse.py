@@ -18,7 +18,7 @@ from reports.steps.baseline import add_baseline
 from reports.steps.categorical import analyse_categorical, at_visit
 from reports.steps.continuous import ContinuousModel, analyse_continuous
 from reports.steps.diagnostics import add_diagnostics
-from reports.steps.flow import add_flow
+from reports.steps.flow import add_exposure, add_flow
 from reports.steps.harms import add_harms
 from reports.steps.naive import add_carry_across, add_naive
 from reports.steps.observed import add_observed, observed_values
@@ -122,6 +122,7 @@ def analyse_trial(trial: Trial, progress: Progress | None = None) -> AnalysedTri
     everyone = trial.endpoint(primary.analysis.endpoint)
     used = primary.data if primary.model is None else primary.model.used
     add_flow(trial, everyone, at_visit(used, primary.analysis.visit), out)
+    add_exposure(trial, out)
     add_baseline(trial, everyone, out)
     add_harms(trial, out)
     results = out.build(_identity(trial), _software())

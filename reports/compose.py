@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from outcomes.errors import ReportError
-from reports import methods, narrative
+from reports import methods, narrative, remarks
 from reports.context import ReportContext
 from reports.document import (
     Block,
@@ -20,7 +20,7 @@ from reports.document import (
     Section,
 )
 from reports.tables.baseline import baseline_tables
-from reports.tables.flow import exclusion_table, flow_table, missing_table
+from reports.tables.flow import exclusion_table, exposure_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
 from reports.tables.outcome import differences_table, means_table, observed_table
 from reports.tables.protocol import estimand_table, intercurrent_table, referee_items
@@ -139,9 +139,12 @@ def _headline(parts: _Parts) -> Headline:
 
 def _flow(parts: _Parts) -> Iterator[Block]:
     context = parts.context
-    yield Paragraph(narrative.missing_sentence(context), "lead")
+    yield Paragraph(remarks.missing_sentence(context), "lead")
     yield from parts.figure("flow")
     yield flow_table(context)
+    delivered = exposure_table(context)
+    if delivered is not None:
+        yield delivered
     excluded = exclusion_table(context)
     if excluded is not None:
         yield excluded
@@ -234,7 +237,7 @@ def _scales(parts: _Parts) -> Iterator[Block]:
     ]
     if not others and not unasked:
         return
-    sentence = narrative.scales_sentence(context)
+    sentence = remarks.scales_sentence(context)
     if sentence:
         yield Paragraph(sentence, "lead")
     together = scales_table(context)
@@ -242,13 +245,16 @@ def _scales(parts: _Parts) -> Iterator[Block]:
         yield together
     for label, reason in unasked:
         yield Paragraph(f"{label}: not estimable, since {reason}.")
+    described = {(context.primary.endpoint, context.primary.population)}
     for analysis in others:
         facts = context.facts(analysis)
-        yield Heading(facts.label)
+        yield Heading(remarks.named_outcome(context, analysis))
         yield Paragraph(" ".join(narrative.answer(context, analysis)))
         if facts.scale == "ordinal" and context.facts().scale != "ordinal":
             yield from parts.figure("grades")
-        yield observed_table(context, analysis)
+        if (analysis.endpoint, analysis.population) not in described:
+            described.add((analysis.endpoint, analysis.population))
+            yield observed_table(context, analysis)
         yield verdict_table(context, analysis)
         bliss = bliss_table(context, analysis)
         if bliss is not None:
@@ -257,7 +263,7 @@ def _scales(parts: _Parts) -> Iterator[Block]:
 
 def _sensitivity(parts: _Parts) -> Iterator[Block]:
     context = parts.context
-    sentence = narrative.sensitivity_sentence(context)
+    sentence = remarks.sensitivity_sentence(context)
     if sentence:
         yield Paragraph(sentence, "lead")
     table = sensitivity_table(context)
@@ -274,7 +280,7 @@ def _naive(parts: _Parts) -> Iterator[Block]:
     table = naive_table(context)
     if table is None:
         return
-    yield Paragraph(narrative.naive_sentence(context), "lead")
+    yield Paragraph(remarks.naive_sentence(context), "lead")
     yield from parts.figure("naive")
     yield table
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import join_words
+from reports.narrative import in_words
 
 REFERENCES = {
     "laska": (
@@ -104,14 +105,14 @@ def _data_paragraph(context: ReportContext) -> str:
     primary = context.primary
     whom = "all patients" if primary.population == "all" else f"the population “{primary.population}”"
     return (
-        f"This {design} trial has {len(protocol.arms)} arms: {join_words(arms)}. The primary outcome is "
+        f"This {design} trial has {in_words(len(protocol.arms))} arms: {join_words(arms)}. The primary outcome is "
         f"{context.facts().describe().rstrip('.')}, at {primary.visit}, analysed in {whom}, each as allocated."
     )
 
 
 def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
     facts, results = context.facts(analysis), context.results
-    lead = f"{analysis.role.capitalize()} analysis, {facts.label}: "
+    lead = f"{analysis.role.capitalize()} analysis, {facts.label} at {analysis.visit}: "
     if facts.scale != "continuous":
         text = lead + results.text(analysis.name, "verdict_method")
         reason = results.text(f"{analysis.name}/proportional odds", "not_estimable")
@@ -121,11 +122,17 @@ def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
             text += " Beside it a proportional-odds model, with a test of its assumption."
         return text
     name = f"{analysis.name}/model"
+    size = (
+        f"{context.formatter.whole(results.value(name, 'n_rows'))} values of "
+        f"{context.formatter.whole(results.value(name, 'n_subjects'))} patients"
+    )
+    model = results.text(analysis.name, "model")
+    if analysis.name != context.primary.name and model == results.text(context.primary.name, "model"):
+        return f"{lead}the model of the primary analysis, fitted to {size}."
     df_text, _ = DF_METHODS[analysis.df_method]
     sentences = [
-        f"{lead}a linear mixed model, {results.text(analysis.name, 'model')}, fitted by residual maximum likelihood "
-        f"to {context.formatter.whole(results.value(name, 'n_rows'))} values of "
-        f"{context.formatter.whole(results.value(name, 'n_subjects'))} patients; inference with {df_text}.",
+        f"{lead}a linear mixed model, {model}, fitted by residual maximum likelihood to {size}; inference with "
+        f"{df_text}.",
         results.text(analysis.name, "model_reason"),
         results.text(name, "convergence"),
     ]
@@ -199,7 +206,7 @@ def reference_list(context: ReportContext) -> tuple[str, ...]:
     ):
         keys.add("liang-zeger")
     instruments = {
-        facts.instrument.source
+        f"{facts.instrument.title}: {facts.instrument.source}."
         for facts in (context.facts(analysis) for analysis in context.analyses)
         if facts.instrument is not None and facts.instrument.source
     }

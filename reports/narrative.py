@@ -1,4 +1,4 @@
-"""Sentences from results: the question, the answer, harm, and what the sections say. No number is typed here."""
+"""The first screen in sentences: the question, the answer, harm, what may not be said. No number is typed here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import MINUS, NARROW_SPACE, counted, headline_decimals, join_words, sentence_case
-from reports.steps.harms import ANY, PATIENT_LEVEL
+from reports.steps.harms import ANY, PATIENT_LEVEL, SEVERE
 from reports.verdicts import VerdictLine
 
 STAMPS = {
@@ -56,7 +56,7 @@ def question(context: ReportContext) -> str:
     analysis, protocol = context.primary, context.protocol
     estimand = analysis.estimand
     if estimand is not None and estimand.population:
-        whom = f"In {_lower_first(_first_clause(estimand.population))}, does"
+        whom = f"In {lower_first(_first_clause(estimand.population))}, does"
     elif protocol.condition in ("vitiligo", "striae"):
         whom = f"In {protocol.condition}, does"
     elif protocol.condition == "scar":
@@ -67,7 +67,7 @@ def question(context: ReportContext) -> str:
     parts = [f"more than {alone(context, part)}" for part in protocol.arms.parts(combination)]
     label = context.facts().label
     compared = join_words(parts) if parts else "more than its parts"
-    return f"{whom} {combination} do {compared}, on {_lower_first(label)} at {analysis.visit}?"
+    return f"{whom} {combination} do {compared}, on {lower_first(label)} at {analysis.visit}?"
 
 
 def _first_clause(text: str) -> str:
@@ -75,7 +75,7 @@ def _first_clause(text: str) -> str:
     return re.split(r"[.,:;(]", text, maxsplit=1)[0].strip()
 
 
-def _lower_first(text: str) -> str:
+def lower_first(text: str) -> str:
     """Return the text with a small first letter, unless it begins with an abbreviation or is a name."""
     words = text.split()
     is_name = len(words) > 1 and any(word[:1].isupper() and word[1:].islower() for word in words[1:])
@@ -139,7 +139,7 @@ def _with_unit(number: str, unit: str) -> str:
 def _measured(context: ReportContext, analysis: Analysis) -> str:
     """Return the outcome's name for a sentence: "the change of VASI"."""
     facts = context.facts(analysis)
-    label = _lower_first(facts.label)
+    label = lower_first(facts.label)
     if label.lower().startswith(("change", "percent change")):
         return f"the {label}"
     if facts.derive == "change" and "change" not in label.lower():
@@ -152,7 +152,7 @@ def _measured(context: ReportContext, analysis: Analysis) -> str:
 def _superiority(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
     """Say "the median grade was G4 with A + B, against G2 with A alone (probability of doing better …) and …"."""
     formatter, results = context.formatter, context.results
-    label = _lower_first(context.facts(analysis).label)
+    label = lower_first(context.facts(analysis).label)
 
     def median(line: VerdictLine, which: str) -> str:
         subject = f"{line.combination} | {line.reference}"
@@ -193,7 +193,7 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
             numbers = f"{estimate}, {interval}"
         clauses.append(f"{share(line.reference)} with {alone(context, line.reference)} ({numbers})")
     whose = "lesions" if context.facts(analysis).level == "lesion" else "patients"
-    label = _lower_first(context.facts(analysis).label)
+    label = lower_first(context.facts(analysis).label)
     shown = f"{share(lines[0].combination)} of {whose} with {lines[0].combination}"
     return f"At {analysis.visit} {shown} met “{label}”, against {join_words(clauses)}."
 
@@ -230,16 +230,17 @@ def _joint(context: ReportContext, analysis: Analysis) -> str:
 
 def _joint_not_assessable(context: ReportContext, analysis: Analysis, joint: VerdictLine) -> str:
     """Say what is shown of the parts that were studied, and that not all of them were."""
-    clauses = []
+    clauses: list[str] = []
     for line in context.lines("part", analysis.name):
+        who = "it" if clauses else "the combination"
         p = context.formatter.p_phrase(line.p_value)
         part = alone(context, line.reference)
         if line.answer.startswith("better"):
-            clauses.append(f"it was better than {part} ({p})")
+            clauses.append(f"{who} was better than {part} ({p})")
         elif line.answer == "worse":
-            clauses.append(f"it was worse than {part} ({p})")
+            clauses.append(f"{who} was worse than {part} ({p})")
         else:
-            clauses.append(f"that it is better than {part} is not shown ({p})")
+            clauses.append(f"that {who} is better than {part} is not shown ({p})")
     whole = f"whether it is better than every part is {joint.answer}"
     return sentence_case(f"{'; '.join([*clauses, whole])}.")
 
@@ -294,6 +295,8 @@ def harm_line(context: ReportContext) -> str:
     frequent = _most_frequent(context, combination, unit)
     if frequent:
         sentences.append(frequent)
+    if results.has("harms", unit, arm=combination, level=SEVERE):
+        sentences.append(f"Severe events: {_arm_harm(context, combination, unit, first=True, term=SEVERE)}.")
     if context.protocol.is_within_patient:
         patients = results.number("harms", "patients", arm=PATIENT_LEVEL, level=ANY)
         if patients:
@@ -302,9 +305,10 @@ def harm_line(context: ReportContext) -> str:
     return " ".join(sentences)
 
 
-def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False) -> str:
+def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False, term: str = ANY) -> str:
+    """Return "4 of 30 lesions with A + B (13 %)", or "none of 30 …" with the upper limit of the risk."""
     results, formatter = context.results, context.formatter
-    address = {"arm": arm, "level": ANY}
+    address = {"arm": arm, "level": term}
     events = results.number("harms", unit, **address)
     at_risk = results.number("harms", f"{unit}_at_risk", arm=arm)
     name = unit.removesuffix("s")
@@ -317,146 +321,22 @@ def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False) 
     return f"{whom} with {arm} ({share})"
 
 
-def _most_frequent(context: ReportContext, combination: str, unit: str) -> str:
-    results = context.results
+def _most_frequent(context: ReportContext, combination: str, unit: str, most: int = 2) -> str:
+    """Name the most frequent events with the combination."""
     found = [
-        (float(row.value or 0), row.level)
-        for row in results.select(analysis="harms", statistic=unit, arm=combination)
-        if row.level != ANY
+        row
+        for row in context.results.select(analysis="harms", statistic=unit, arm=combination)
+        if row.level not in (ANY, SEVERE) and row.value
     ]
-    if not found or max(found)[0] == 0:
-        return ""
-    number = max(count for count, _ in found)
-    terms = [term for count, term in found if count == number]
-    name = unit.removesuffix("s")
-    return f"Most frequent with {combination}: {_lower_first(terms[0])}, {counted(number, name)}."
+    found.sort(key=lambda row: -float(row.value or 0))
+    named = [
+        f"{lower_first(row.level)} ({context.formatter.whole(row.value)} {unit if place == 0 else ''}".rstrip()
+        + ")"
+        for place, row in enumerate(found[:most])
+    ]
+    return f"Most frequent with {combination}: {join_words(named)}." if named else ""
 
 
 def may_not_claim(context: ReportContext) -> str:
     """Return the one line on what may not be claimed."""
     return context.results.text(context.primary.name, "may_not_claim")
-
-
-def scales_sentence(context: ReportContext) -> str:
-    """Say whether the scales agree that the combination is better than every part, and what a disagreement means."""
-    shown: list[str] = []
-    not_shown: list[str] = []
-    for analysis in context.analyses:
-        if analysis.role == "sensitivity":
-            continue
-        joint = context.lines("min_test", analysis.name)
-        if not joint or math.isnan(joint[0].p_value):
-            continue
-        named = (
-            f"{_lower_first(context.facts(analysis).label)} ({context.formatter.p_phrase(joint[0].p_value)})"
-        )
-        (shown if joint[0].answer.startswith("better") else not_shown).append(named)
-    if len(shown) + len(not_shown) < 2:
-        return ""
-    if shown and not_shown:
-        return (
-            f"The scales disagree: better than every part is shown on {join_words(shown)}, and not shown on "
-            f"{join_words(not_shown)}. The scales ask different questions of the same patients, and cutting an outcome "
-            "at a threshold discards information: what is not shown there is not excluded either."
-        )
-    if shown:
-        return f"The scales agree: better than every part is shown on {join_words(shown)}."
-    return f"The scales agree: better than every part is not shown on {join_words(not_shown)}."
-
-
-def sensitivity_sentence(context: ReportContext) -> str:
-    """Say whether the primary answer holds under the other assumptions, and under every other reconstruction."""
-    name = f"{context.primary.name}/sensitivity"
-    joint = context.lines("min_test")
-    if not joint or math.isnan(joint[0].p_value):
-        return ""
-    alpha = context.results.number(context.primary.name, "alpha")
-    shown = joint[0].answer.startswith("better")
-    others = [
-        (row.level, float(row.value))
-        for row in context.results.select(analysis=name, statistic="min_test_p")
-        if row.value is not None
-    ]
-    if not others:
-        return ""
-    agree = [label for label, p in others if (p < alpha) == shown]
-    answer_words = "better than every part" if shown else "better than every part is not shown"
-    largest = context.formatter.p_phrase(max([joint[0].p_value, *(p for _, p in others)]))
-    if len(agree) == len(others):
-        alternatives = context.protocol.data.alternatives
-        which = (
-            f"under all {in_words(len(alternatives) + 1)} reconstructions that the published numbers allow"
-            if alternatives and len(alternatives) == len(others)
-            else "under each of the assumptions below"
-        )
-        extent = f" (largest min test {largest})" if shown else ""
-        return f"The answer holds {which}: {answer_words}{extent}."
-    differing = [label for label, p in others if (p < alpha) != shown]
-    return (
-        f"The primary answer ({answer_words}) does not hold under every assumption: it changes with "
-        f"{join_words(_lower_first(one) for one in differing)}."
-    )
-
-
-def naive_sentence(context: ReportContext) -> str:
-    """Say what ignoring the pairing does to the intervals here."""
-    name = f"{context.primary.name}/naive"
-    rows = context.results.select(analysis=name, statistic="se_ratio")
-    if not rows:
-        return ""
-    formatter = context.formatter
-    sentences = []
-    for method in dict.fromkeys(row.level for row in rows):
-        ratios = [float(row.value) for row in rows if row.level == method and row.value is not None]
-        low, high = formatter.number(min(ratios), 2), formatter.number(max(ratios), 2)
-        extent = low if low == high else f"{low} to {high}"
-        meaning = (
-            "wider intervals: the precision of the pairing is thrown away"
-            if min(ratios) > 1
-            else "narrower intervals: precision that the data do not hold"
-            if max(ratios) < 1
-            else "wider for some comparisons, narrower for others"
-        )
-        sentences.append(
-            f"{sentence_case(method)}: standard errors {extent} times the right ones, {meaning}."
-        )
-    correlation = f"{context.primary.name}/correlation"
-    icc = context.results.get(correlation, "icc")
-    if icc is not None:
-        low_limit, high_limit = (
-            context.results.number(correlation, f"icc_{one}") for one in ("conf_low", "conf_high")
-        )
-        interval = formatter.confidence(low_limit, high_limit, 2)
-        sentences.append(
-            f"The observed correlation between a patient's lesions at {context.primary.visit} is "
-            f"{formatter.number(icc, 2)} (intraclass correlation for consistency, {interval})."
-        )
-    return " ".join(sentences)
-
-
-def missing_sentence(context: ReportContext) -> str:
-    """Say how much of the primary outcome is missing at the primary visit."""
-    name = f"{context.primary.name}/observed"
-    visit = context.primary.visit
-    expected, missing = (
-        context.results.number(name, one, arm="", visit=visit) for one in ("expected", "missing")
-    )
-    unit = "lesion" if context.facts().level == "lesion" else "patient"
-    if not missing:
-        return f"At {visit} no value of the primary outcome is missing."
-    share = f"{context.formatter.whole(missing)} of {counted(expected, unit)}"
-    return f"At {visit} the primary outcome is missing for {share}."
-
-
-__all__ = [
-    "answer",
-    "facts_line",
-    "harm_line",
-    "may_not_claim",
-    "missing_sentence",
-    "naive_sentence",
-    "question",
-    "scales_sentence",
-    "sensitivity_sentence",
-    "stamp",
-]

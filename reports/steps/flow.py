@@ -17,6 +17,16 @@ ALLOCATED = "Allocated"
 TREATED = "Treated at least once"
 ANALYSED = "In the primary analysis"
 
+DELIVERED = {
+    "sessions_done": "Sessions",
+    "energy_mj": "Pulse energy, mJ",
+    "density_percent": "Density, %",
+    "passes": "Passes",
+    "prp_volume_ml": "PRP volume, mL",
+    "platelet_fold": "Platelets in PRP, times blood",
+}
+"""Columns of the lesions or patients that say what was delivered, and what the report calls them."""
+
 TREATMENT_COLUMNS = ("sessions_done", "treated")
 """Columns of the lesions or patients that say whether a unit was treated: positive means that it was."""
 
@@ -78,6 +88,31 @@ def treated_units(trial: Trial, units: pd.DataFrame) -> pd.DataFrame | None:
                 control = known["arm"].astype(str) == (trial.protocol.arms.control or "")
                 return known.loc[(known["_sessions"] > 0) | control, units.columns]
     return None
+
+
+def add_exposure(trial: Trial, out: ResultsBuilder) -> None:
+    """Describe what was delivered, by arm where the arms are those of the rows."""
+    for frame, population in ((trial.lesions, "lesions"), (trial.patients, "patients")):
+        for column in DELIVERED:
+            if column not in frame.columns:
+                continue
+            values = pd.to_numeric(frame[column], errors="coerce")
+            groups = {"": values}
+            if "arm" in frame.columns:
+                groups = {arm: values[frame["arm"].astype(str) == arm] for arm in trial.protocol.arms}
+            for arm, group in groups.items():
+                if group.notna().any():
+                    out.scope(analysis="exposure", population=population, method="observed values").add_all(
+                        {
+                            "n": int(group.notna().sum()),
+                            "mean": group.mean(),
+                            "sd": group.std(ddof=1),
+                            "minimum": group.min(),
+                            "maximum": group.max(),
+                        },
+                        endpoint=column,
+                        arm=arm,
+                    )
 
 
 def _exclusions(trial: Trial, population: str, out: ResultsBuilder) -> None:

@@ -14,6 +14,10 @@ from reports.results import ResultsBuilder
 from reports.steps.units import allocated_units, count_units
 
 ANY = "any event"
+SEVERE = "severe event"
+SEVERE_WORDS = ("severe", "life-threatening", "fatal")
+"""Severities that count as severe."""
+
 PATIENT_LEVEL = "no arm"
 """Stands for the arm of events that belong to the patient alone."""
 
@@ -31,7 +35,8 @@ def add_harms(trial: Trial, out: ResultsBuilder) -> None:
     units = allocated_units(trial)
     events = with_arms(trial, units)
     totals = count_units(units)
-    terms = terms_of(events)
+    graded = "severity" in events.columns and bool(events["severity"].notna().any())
+    terms = [ANY, *([SEVERE] if graded else []), *terms_of(events)]
     _count(scope, "", events, totals, terms)
     for arm in trial.protocol.arms:
         at_risk = count_units(units[units["arm"].astype(str) == arm])
@@ -63,8 +68,8 @@ def _count(
 ) -> None:
     """Write numbers of events, and of patients and lesions with one, for each term and for any."""
     scope.add_all({f"{unit}_at_risk": number for unit, number in totals.items()}, arm=arm)
-    for term in (ANY, *terms):
-        rows = events if term == ANY else events[events["term"].astype(str) == term]
+    for term in terms:
+        rows = _rows_of(events, term)
         touched = count_units(rows)
         scope.add("events", len(rows), arm=arm, level=term)
         for unit, at_risk in totals.items():
@@ -83,6 +88,15 @@ def _count(
         if "severity" in rows.columns:
             for severity, graded in rows.groupby(rows["severity"].astype(str), sort=True):
                 scope.add("events", len(graded), arm=arm, level=f"{term}, {severity}")
+
+
+def _rows_of(events: pd.DataFrame, term: str) -> pd.DataFrame:
+    """Return the events of a term, all of them, or the severe ones."""
+    if term == ANY:
+        return events
+    if term == SEVERE:
+        return events[events["severity"].astype(str).str.casefold().isin(SEVERE_WORDS)]
+    return events[events["term"].astype(str) == term]
 
 
 def terms_of(events: pd.DataFrame) -> list[str]:

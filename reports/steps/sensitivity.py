@@ -184,10 +184,19 @@ def _paired(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.Dat
             "conf_low": float(low),
             "conf_high": float(high),
         }
-    joint = min(1.0, 2 * max(one_sided)) if analysis.sided == 2 else max(one_sided)
     yield Variant(
-        PAIRED_T, "each comparison in the patients who have both arms, without covariates", contrasts, joint
+        PAIRED_T,
+        "each comparison in the patients who have both arms, without covariates",
+        contrasts,
+        _joint_p(trial, analysis, one_sided),
     )
+
+
+def _joint_p(trial: Trial, analysis: Analysis, one_sided: list[float]) -> float:
+    """Return the min test's p from the one-sided p of each part; NaN where a part was not studied."""
+    if trial.protocol.arms.missing_parts(_primary_combination(trial)):
+        return math.nan
+    return min(1.0, 2 * max(one_sided)) if analysis.sided == 2 else max(one_sided)
 
 
 def _primary_combination(trial: Trial) -> str:
@@ -224,10 +233,9 @@ def _constrained(
     except ModelError:
         return
     one_sided = [float(stats.t.sf(row["statistic"], row["df"])) for row in found.values()]
-    joint = min(1.0, 2 * max(one_sided)) if analysis.sided == 2 else max(one_sided)
     yield Variant(
         CONSTRAINED,
         "the baseline is a response, with one mean for all arms, and patients without a later visit count too",
         {name: {key: row[key] for key in CONTRAST_NUMBERS} for name, row in found.items()},
-        joint,
+        _joint_p(trial, analysis, one_sided),
     )

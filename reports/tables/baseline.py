@@ -96,6 +96,7 @@ def _label(context: ReportContext, name: str) -> str:
         if covariate.name == name:
             words = sentence_case(name.replace("_", " "))
             return f"{words}, {covariate.unit}" if covariate.unit else words
-    facts = context.protocol.endpoint(name)
+    root = context.protocol.endpoint(name).chain[0].name
+    facts = context.protocol.endpoint(root)
     unit = facts.measured.unit
     return f"{facts.label} before treatment" + (f", {unit}" if unit else "")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
-from reports.context import ReportContext
 from reports.format import Formatter, counted
 from reports.results import Number
 from reports.tables.value import EMPTY, Cell, Column, number_cell
@@ -63,15 +63,6 @@ def unit_lines(counts: Mapping[str, Number]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def arm_counts(
-    context: ReportContext, analysis: str, level: str, prefix: str = ""
-) -> dict[str, tuple[str, ...]]:
-    """Return both N of each arm as lines for a table's header."""
-    found = {}
-    for arm in context.protocol.arms:
-        counts = {
-            unit: context.results.get(analysis, f"{prefix}{unit}", arm=arm, level=level)
-            for unit in ("patients", "lesions")
-        }
-        found[arm] = unit_lines(counts)
-    return found
+def table_name(kind: str, analysis: str) -> str:
+    """Return the identifier of an analysis's table: letters of ASCII, digits and hyphens."""
+    return "-".join([kind, *re.findall(r"[a-z0-9]+", analysis.lower())])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from reports.context import ReportContext
 from reports.format import sentence_case
+from reports.results import Number
+from reports.steps.flow import DELIVERED
 from reports.tables.cells import count_cells, number, unit_lines
 from reports.tables.value import EMPTY, Cell, Column, Row, Table
 
@@ -73,6 +75,47 @@ def exclusion_table(context: ReportContext) -> Table | None:
             source="definitions of the populations in the protocol.",
         )
     )
+
+
+def exposure_table(context: ReportContext) -> Table | None:
+    """What was delivered, as far as the data say; None where they do not."""
+    results, formatter = context.results, context.formatter
+    columns = results.distinct("endpoint", analysis="exposure")
+    if not columns:
+        return None
+    arms = results.distinct("arm", analysis="exposure")
+    rows = []
+    for name in columns:
+        cells: list[Cell] = []
+        for arm in arms:
+            for statistic, decimals in (("mean", 1), ("minimum", 1), ("maximum", 1)):
+                value = results.get("exposure", statistic, endpoint=name, arm=arm)
+                cells.append(
+                    number(formatter, value, 0 if statistic != "mean" and _whole(value) else decimals)
+                )
+        rows.append(Row(Cell(DELIVERED.get(name, name)), tuple(cells)))
+    headers: list[Column] = []
+    for arm in arms:
+        spanner = arm or TOTAL
+        headers += [
+            Column("Mean", spanner=spanner),
+            Column("Range", "low", spanner),
+            Column("", "high", spanner),
+        ]
+    return context.finished(
+        Table(
+            "exposure",
+            "What was delivered",
+            tuple(headers),
+            tuple(rows),
+            stub="Treatment",
+            source="all patients in the data.",
+        )
+    )
+
+
+def _whole(value: Number) -> bool:
+    return value is not None and float(value).is_integer()
 
 
 def missing_table(context: ReportContext) -> Table:

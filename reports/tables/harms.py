@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.context import ReportContext
 from reports.format import sentence_case
-from reports.steps.harms import ANY, PATIENT_LEVEL
+from reports.steps.harms import ANY, PATIENT_LEVEL, SEVERE
 from reports.tables.cells import count_cells, number, unit_lines
 from reports.tables.value import EMPTY, Cell, Column, Row, Table
 
@@ -39,7 +39,7 @@ def harms_table(context: ReportContext) -> Table | None:
             upper = results.value("harms", f"{unit}_conf_high", **address)
             cells += count_cells(formatter, results.value("harms", unit, **address), share)
             cells.append(EMPTY if upper is None else number(formatter, 100 * upper))
-        label = "Any adverse event" if term == ANY else sentence_case(term)
+        label = {ANY: "Any adverse event", SEVERE: "Any severe event"}.get(term, sentence_case(term))
         rows.append(Row(Cell(label), tuple(cells)))
     whom = "Lesions" if lesions else "Patients"
     return context.finished(
@@ -62,7 +62,7 @@ def harms_table(context: ReportContext) -> Table | None:
 
 def _terms(context: ReportContext) -> list[str]:
     found = context.results.distinct("level", analysis="harms", statistic="patients", arm="")
-    return [ANY, *(term for term in found if term != ANY)]
+    return list(found)
 
 
 def downtime_table(context: ReportContext) -> Table | None:

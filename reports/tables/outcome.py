@@ -6,7 +6,15 @@ from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import decimals_of
 from reports.results import Number
-from reports.tables.cells import count_cells, estimate_cells, interval_columns, number, p_cell, unit_lines
+from reports.tables.cells import (
+    count_cells,
+    estimate_cells,
+    interval_columns,
+    number,
+    p_cell,
+    table_name,
+    unit_lines,
+)
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
 
@@ -66,7 +74,7 @@ def _number_table(context: ReportContext, analysis: Analysis, shares: bool) -> T
     )
     return context.finished(
         Table(
-            f"observed-{_slug(analysis.name)}",
+            table_name("observed", analysis.name),
             f"{facts.label} by visit" + (f", {facts.unit}" if facts.unit and not shares else ""),
             columns,
             tuple(rows),
@@ -101,7 +109,7 @@ def _grade_table(context: ReportContext, analysis: Analysis) -> Table:
             rows.append(Row(Cell(grade), tuple(cells), indent=1 if len(visits) > 1 else 0))
     return context.finished(
         Table(
-            f"observed-{_slug(analysis.name)}",
+            table_name("observed", analysis.name),
             f"{facts.label}: numbers of each grade",
             tuple(columns),
             tuple(rows),
@@ -140,7 +148,7 @@ def differences_table(context: ReportContext, analysis: Analysis) -> Table | Non
         rows.append(Row(Cell(visit), tuple(cells)))
     return context.finished(
         Table(
-            f"differences-{_slug(analysis.name)}",
+            table_name("differences", analysis.name),
             "Differences from each part over the visits",
             tuple(columns),
             tuple(rows),
@@ -186,7 +194,7 @@ def means_table(context: ReportContext, analysis: Analysis) -> Table:
     whose = "lesions" if facts.level == "lesion" else "patients"
     return context.finished(
         Table(
-            f"means-{_slug(analysis.name)}",
+            table_name("means", analysis.name),
             f"{facts.label} at {analysis.visit}: the model's means and differences",
             (
                 Column("Patients"),
@@ -249,7 +257,3 @@ def _decimals(context: ReportContext, name: str) -> int:
 
 def _times(value: Number, factor: float) -> Number:
     return None if value is None else factor * value
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")

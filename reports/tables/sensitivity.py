@@ -5,7 +5,7 @@ from __future__ import annotations
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import sentence_case
-from reports.tables.cells import estimate_cells, number, p_cell
+from reports.tables.cells import estimate_cells, number, p_cell, table_name
 from reports.tables.outcome import source_line
 from reports.tables.value import EMPTY, Cell, Column, Row, Table, blank_row
 from reports.tables.verdict import Scale
@@ -204,7 +204,7 @@ def covariance_table(context: ReportContext, analysis: Analysis) -> Table | None
     columns = [Column("SD"), *(Column(label, spanner="Correlation with") for label in labels[:-1])]
     return context.finished(
         Table(
-            f"covariance-{analysis.name}".lower().replace(" ", "-"),
+            table_name("covariance", analysis.name),
             "Spread and correlation within patients, as the model estimates them",
             tuple(columns),
             tuple(rows),
@@ -243,7 +243,7 @@ def coefficients_table(context: ReportContext, analysis: Analysis) -> Table | No
         return None
     return context.finished(
         Table(
-            f"coefficients-{analysis.name}".lower().replace(" ", "-"),
+            table_name("coefficients", analysis.name),
             "The model's coefficients",
             (
                 Column("Estimate (SE)"),

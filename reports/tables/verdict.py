@@ -8,7 +8,7 @@ from dataclasses import replace
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import sentence_case
-from reports.tables.cells import estimate_cells, p_cell
+from reports.tables.cells import estimate_cells, p_cell, table_name
 from reports.tables.outcome import source_line
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 from reports.verdicts import VerdictLine
@@ -32,7 +32,7 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
     noun = sentence_case(context.results.text(name, "scale_noun"))
     return context.finished(
         Table(
-            f"verdict-{_slug(name)}",
+            table_name("verdict", name),
             f"{context.facts(analysis).label} at {analysis.visit}: what the combination adds",
             (
                 Column(f"{noun}{scale.header}"),
@@ -196,18 +196,24 @@ def bliss_table(context: ReportContext, analysis: Analysis) -> Table | None:
     levels = results.distinct("level", analysis=analysis.name, statistic="bliss_excess")
     if not levels:
         return None
-    rows = []
+    rows, undefined = [], []
     for level in levels:
         assumed, excess, low, high = (
             results.value(analysis.name, f"bliss_{name}", level=level)
             for name in ("assumed_control_response", "excess", "conf_low", "conf_high")
         )
+        if excess is None:
+            undefined.append(formatter.percent(assumed))
+            continue
         shown = [None if value is None else 100 * float(value) for value in (excess, low, high)]
         cells = estimate_cells(formatter, shown[0], shown[1], shown[2], 0)
         rows.append(Row(Cell(formatter.percent(assumed)), cells))
+    if undefined:
+        label = undefined[0] if len(undefined) == 1 else f"{undefined[0]} to {undefined[-1]}"
+        rows.append(Row(Cell(label), (Cell("undefined: a part responded less often than that", span=3),)))
     return context.finished(
         Table(
-            f"bliss-{_slug(analysis.name)}",
+            table_name("bliss", analysis.name),
             "Excess over Bliss independence, by assumed response without treatment",
             (Column("Excess, percentage points"), Column("95 % CI", "low"), Column("", "high")),
             tuple(rows),
@@ -220,7 +226,3 @@ def bliss_table(context: ReportContext, analysis: Analysis) -> Table | None:
             source=source_line(context, analysis),
         )
     )
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name.lower()).strip("-")

@@ -1,0 +1,344 @@
+"""Sentences: their words by the answers, their numbers from results."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from outcomes import Protocol, read_trial
+from reports import methods, narrative, remarks
+from reports.analyse import analyse_trial
+from reports.context import ReportContext, used_abbreviations
+from reports.format import round_half_up
+from reports.results import Result, Results
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TOKEN = re.compile(r"(?<![\w.])−?\d+(?:\.\d+)?|(?<=[ <>=])\.\d+")
+
+
+def context_of(path):
+    trial = read_trial(path)
+    return ReportContext(trial.protocol, analyse_trial(trial).results)
+
+
+@pytest.fixture(scope="module")
+def small(sound_trials):
+    return context_of(sound_trials["within-patient"] / "trial.toml")
+
+
+@pytest.fixture(scope="module")
+def parallel(sound_trials):
+    return context_of(sound_trials["parallel"] / "trial.toml")
+
+
+@pytest.fixture(scope="module")
+def abdelghani():
+    return context_of(EXAMPLES / "abdelghani2018" / "trial.toml")
+
+
+def changed(context, statements=None, **values):
+    """The context with other numbers (keys: kind__statistic) and words of the primary verdict."""
+    rows = []
+    for row in context.results:
+        key = f"{row.level.partition(': ')[0]}__{row.statistic}"
+        mine = row.analysis == context.primary.name and key in values
+        rows.append(replace(row, value=values[key]) if mine else row)
+    said = [
+        replace(one, text=statements[one.subject.rsplit(" | ", 1)[-1].partition(": ")[0]])
+        if statements
+        and one.kind == "answer"
+        and one.analysis == context.primary.name
+        and one.subject.rsplit(" | ", 1)[-1].partition(": ")[0] in statements
+        else one
+        for one in context.results.statements
+    ]
+    results = Results(rows, said, context.results.trial, context.results.software)
+    return ReportContext(context.protocol, results)
+
+
+def numbers_in(text, context):
+    """Numbers of a sentence that are not part of a name: a visit's, an arm's, a label's, a level's."""
+    names = [visit.name for visit in context.protocol.visits]
+    names += [context.protocol.endpoint(one.name).label for one in context.protocol.endpoints]
+    for name in sorted(names, key=len, reverse=True):
+        text = re.sub(re.escape(name), "", text, flags=re.IGNORECASE)
+    text = re.sub(r"\d+(?:\.\d+)?\u202f% (?:CI|limit)", "", text)
+    return TOKEN.findall(text)
+
+
+def is_a_result(token, results):
+    """Whether some result, as it is or in per cent, is written like this."""
+    decimals = len(token.partition(".")[2])
+    size = abs(float(token.replace("−", "-")))
+    for row in results:
+        if row.value is None or abs(row.value) == float("inf"):
+            continue
+        for factor in (1, 100):
+            if float(round_half_up(abs(factor * row.value), decimals)) == size:
+                return True
+    # "p < .001" and "p > .99" are bounds of a p-value, not values.
+    return token in (".001", ".99")
+
+
+@pytest.mark.parametrize("which", ["small", "parallel", "abdelghani"])
+def test_every_number_of_the_first_screen_is_a_result(which, request):
+    context = request.getfixturevalue(which)
+    sentences = [*narrative.answer(context), narrative.harm_line(context), narrative.may_not_claim(context)]
+    tokens = [token for text in sentences for token in numbers_in(text, context)]
+    assert len(tokens) >= 6
+    assert [token for token in tokens if not is_a_result(token, context.results)] == []
+
+
+@pytest.mark.parametrize("which", ["small", "parallel", "abdelghani"])
+def test_the_answer_has_at_most_three_sentences_and_the_question_is_the_trials(which, request):
+    context = request.getfixturevalue(which)
+    assert 1 <= len(narrative.answer(context)) <= 3
+    question = narrative.question(context)
+    assert "does Laser + PRP do more than Laser alone and more than PRP alone" in question
+    assert question.startswith("In ")
+    assert question.endswith("?")
+
+
+def test_means_with_the_difference_and_its_interval(small):
+    first, second, third = narrative.answer(small)
+    assert re.fullmatch(
+        r"At Week 24 repigmentation of the lesion averaged \d+\u202f% with Laser \+ PRP, against \d+\u202f% with Laser "
+        r"alone \(difference \d+ points, 95\u202f% CI \d+ to \d+\) and \d+\u202f% with PRP alone \(\d+, \d+ to \d+\)\.",
+        first,
+    )
+    assert second == "The combination was better than both of its parts (min test p < .001)."
+    assert third.startswith(("It exceeded what its parts would add up to", "It fell short of"))
+
+
+def test_where_lower_is_better_the_benefit_is_positive(parallel):
+    first = narrative.answer(parallel)[0]
+    assert re.search(r"averaged −\d\.\d with Laser \+ PRP, against", first)
+    assert re.search(r"\(benefit \d\.\d VASI points, 95\u202f% CI", first)
+    assert narrative.answer(parallel)[2].startswith("Synergy is not estimable without an arm")
+
+
+def test_grades_are_told_by_medians_and_probabilities(abdelghani):
+    assert narrative.answer(abdelghani)[0] == (
+        "At 3 months after the last session the median of repigmentation grade was G4 with Laser + PRP, against G2 "
+        "with Laser alone (probability of doing better 0.92, 95\u202f% CI 0.72 to 0.98) and G1 with PRP alone "
+        "(0.84, 0.64 to 0.94)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        (
+            {"min_test": "not shown", "part": "inconclusive"},
+            "That the combination is better than both of its parts is not shown",
+        ),
+        (
+            {"min_test": "not shown", "part": "better"},
+            "It was better than Laser alone and PRP alone, but that it is better than both of its parts is not shown",
+        ),
+        (
+            {"min_test": "not shown; worse than PRP", "part": "worse"},
+            "The combination was worse than Laser and PRP; better than both of its parts is not shown",
+        ),
+    ],
+)
+def test_what_is_not_shown_is_said_so(small, answers, sentence):
+    second = narrative.answer(changed(small, answers, min_test__p_value=0.21))[1]
+    assert second == f"{sentence} (min test p = .21)."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("more than additive", "synergy on this scale"),
+        ("less than additive", "less than additive"),
+        ("inconclusive", "synergy is not shown"),
+        (
+            "not tested, since the min test did not pass; descriptive only",
+            "not tested, since better than every part",
+        ),
+    ],
+)
+def test_superiority_is_not_synergy(small, answer, words):
+    context = changed(
+        small,
+        {"interaction": answer},
+        interaction__estimate=9.0,
+        interaction__conf_low=-3.0,
+        interaction__conf_high=21.0,
+    )
+    third = narrative.answer(context)[2]
+    assert third.startswith("It exceeded what its parts would add up to by 9 points (−3 to 21): " + words)
+    assert "no effect" not in third
+
+
+def test_falling_short_turns_the_interval(small):
+    context = changed(
+        small,
+        {"interaction": "inconclusive"},
+        interaction__estimate=-9.0,
+        interaction__conf_low=-21.0,
+        interaction__conf_high=3.0,
+    )
+    assert (
+        "It fell short of what its parts would add up to by 9 points (−3 to 21)"
+        in narrative.answer(context)[2]
+    )
+
+
+def test_one_point_is_singular(small):
+    context = changed(
+        small,
+        {"interaction": "inconclusive"},
+        interaction__estimate=1.0,
+        interaction__conf_low=-7.0,
+        interaction__conf_high=9.0,
+    )
+    assert "by 1 point (" in narrative.answer(context)[2]
+
+
+def test_a_part_that_was_not_studied(small):
+    context = changed(
+        small, {"min_test": "not assessable: no arm of PRP alone was studied"}, min_test__p_value=None
+    )
+    assert narrative.answer(context)[1].endswith(
+        "whether it is better than every part is not assessable: no arm of PRP alone was studied."
+    )
+
+
+def test_harm_in_one_line(small, parallel):
+    line = narrative.harm_line(small)
+    assert line.startswith(
+        "An adverse event was recorded in 1 of 10 lesions with Laser + PRP (10\u202f%), against"
+    )
+    assert "none of 10 with PRP (upper 95\u202f% limit 31\u202f%)" in line
+    assert "Events of 1 patient belong to no lesion and so to no arm." in line
+    assert narrative.harm_line(parallel).endswith("Nothing can be said of harm.")
+
+
+def test_stamps(small, abdelghani):
+    assert narrative.stamp(small).startswith("Synthetic data")
+    assert narrative.stamp(abdelghani).startswith("Reconstructed from published counts")
+
+
+def test_the_facts_line_has_both_numbers(small):
+    assert narrative.facts_line(small) == (
+        "Within-patient trial of four arms · 10 patients and 40 lesions · primary outcome at Week 24"
+    )
+
+
+def test_scales_that_disagree_are_said_to(abdelghani):
+    sentence = remarks.scales_sentence(abdelghani)
+    assert sentence.startswith(
+        "The scales disagree: better than every part is shown on repigmentation grade (p < .001)"
+    )
+    assert "not shown on repigmentation above 75 % (G5) (p = .30)" in sentence
+    assert "not excluded" in sentence
+
+
+def test_scales_that_agree(small):
+    assert remarks.scales_sentence(small).startswith(("The scales agree", "The scales disagree"))
+
+
+def test_all_reconstructions_are_named(abdelghani):
+    sentence = remarks.sensitivity_sentence(abdelghani)
+    assert sentence == (
+        "The answer holds under all seven reconstructions that the published numbers allow: better than every part "
+        "(largest min test p < .001)."
+    )
+
+
+def test_an_answer_that_changes_names_where(abdelghani):
+    rows = [
+        replace(row, value=0.2)
+        if row.analysis == "grade/sensitivity"
+        and row.statistic == "p_value"
+        and row.level == "Laser solution 3"
+        else row
+        for row in abdelghani.results
+    ]
+    results = Results(
+        rows, abdelghani.results.statements, abdelghani.results.trial, abdelghani.results.software
+    )
+    sentence = remarks.sensitivity_sentence(ReportContext(abdelghani.protocol, results))
+    assert sentence == (
+        "The primary answer does not hold under every assumption: it changes with laser solution 3."
+    )
+
+
+def test_missing_values_are_counted(small):
+    assert remarks.missing_sentence(small) == "At Week 24 no value of the primary outcome is missing."
+
+
+def test_the_naive_sentence_says_which_way_it_errs(small):
+    sentence = remarks.naive_sentence(small)
+    assert "times the right ones" in sentence
+    assert "intraclass correlation" in sentence
+
+
+def test_nothing_naive_in_a_parallel_trial(parallel):
+    assert remarks.naive_sentence(parallel) == ""
+
+
+def test_methods_name_model_covariance_df_and_versions(small, parallel, abdelghani):
+    text = " ".join(methods.methods_paragraphs(small))
+    for words in (
+        "us(arm | patient)",
+        "Kenward-Roger",
+        "residual maximum likelihood",
+        "min test",
+        "tandem ",
+        "numpy",
+    ):
+        assert words in text
+    assert "us(visit | patient)" in " ".join(methods.methods_paragraphs(parallel))
+    assert "Mann-Whitney" in " ".join(methods.methods_paragraphs(abdelghani))
+
+
+def test_references_are_those_of_the_methods_used(small, abdelghani):
+    within, graded = " ".join(methods.reference_list(small)), " ".join(methods.reference_list(abdelghani))
+    assert "Kenward" in within
+    assert "within person" in within
+    assert "Kenward" not in graded
+    assert "Mann HB" in graded
+    assert "Laska" in within
+    assert "Laska" in graded
+
+
+def test_limitations_follow_what_is_missing(small, abdelghani):
+    assert any("allocated is not provided" in text for text in methods.limitations(small))
+    assert any("synergy cannot be estimated" in text for text in methods.limitations(abdelghani))
+    assert any("rebuilt from published summaries" in text for text in methods.limitations(abdelghani))
+    told = Protocol.from_dict(
+        {**small.protocol.to_dict(), "conduct": {"allocation": "random", "blinding": "assessors"}}
+    )
+    kept = methods.limitations(ReportContext(told, small.results))
+    assert not any("allocated is not provided" in text for text in kept)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Repigmentation of the lesion", "repigmentation of the lesion"),
+        ("Vitiligo Area Scoring Index", "Vitiligo Area Scoring Index"),
+        ("VASI halved", "VASI halved"),
+        ("PRP", "PRP"),
+        ("", ""),
+    ],
+)
+def test_names_keep_their_capitals(text, expected):
+    assert narrative.lower_first(text) == expected
+
+
+def test_abbreviations_are_found_as_words():
+    known = {"CI": "confidence interval", "SD": "standard deviation", "PRP": "platelet-rich plasma"}
+    assert used_abbreviations(["95 % CI", "(Laser + PRP)", "SDs"], known) == {
+        "CI": "confidence interval",
+        "PRP": "platelet-rich plasma",
+    }
+
+
+def test_every_result_has_an_address_of_its_own(small):
+    assert len({row.address for row in small.results}) == len(small.results)
+    assert all(isinstance(row, Result) for row in small.results)
