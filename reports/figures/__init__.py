@@ -3,11 +3,12 @@
 Nothing is computed here but what drawing needs: the frames hold the estimates.
 """
 
-from reports.figures.course import paired_figure, profile_figure
+from reports.figures.course import profile_figure
 from reports.figures.diagnostics import residual_figure
 from reports.figures.flow import flow_figure
 from reports.figures.forest import naive_figure, verdict_figure
 from reports.figures.grades import grade_figure
+from reports.figures.pairs import paired_figure
 from reports.figures.style import ArmStyle, ReportFigure, arm_style
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What happened to the patients: the profile over the visits, and the pairs within patients."""
+"""What happened over time: means with intervals, and every single trajectory behind them."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from reports.figures.style import (
     text_width,
     wrap,
 )
-from reports.format import Formatter, counted, decimals_of, join_words
+from reports.format import Formatter, headline_decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEFT = 0.75
+LEFT = 0.75
 """Inches left of the axes: the value axis with its name."""
 
 _ROW = 0.19
@@ -83,7 +83,7 @@ def profile_figure(
         else:
             figure, axes = _over_visits(summary, trajectories, styles, visits, by_lesion)
         name_value_axis(axes, label, unit, higher_is_better)
-        _zero_line(axes)
+        zero_line(axes)
         where = f" at {visits['visit'].iloc[0]}" if single else " at each visit"
         one = "dot" if single else "line"
         caption = (
@@ -107,7 +107,7 @@ def _over_visits(
     height = 3.55 + table
     figure = new_figure(height)
     names = max(text_width(figure, arm) for arm in styles)
-    left = max(_LEFT, 0.42 + max(text_width(figure, arm, 8.5) for arm in styles))
+    left = max(LEFT, 0.42 + max(text_width(figure, arm, 8.5) for arm in styles))
     axes = place_axes(figure, left, table, WIDTH - min(names, 1.6) - 0.5, height - 0.12)
     weeks = visits["week"].to_numpy(float)
     span = float(np.ptp(weeks)) or 1.0
@@ -286,8 +286,8 @@ def _single_visit(
     """One visit alone: the arms side by side, each value a dot, the mean and its interval beside the dots."""
     height = 3.9
     figure = new_figure(height)
-    axes = place_axes(figure, _LEFT, 0.62, WIDTH - 0.15, height - 0.12)
-    room = (WIDTH - _LEFT - 0.15) / len(styles)
+    axes = place_axes(figure, LEFT, 0.62, WIDTH - 0.15, height - 0.12)
+    room = (WIDTH - LEFT - 0.15) / len(styles)
     counts = summary.set_index("arm")["n"]
     _make_room(axes, trajectories)
     for place, (arm, style) in enumerate(styles.items()):
@@ -340,7 +340,8 @@ def dot_offsets(values: np.ndarray, everything: pd.Series, width: float = 0.34, 
     return offsets
 
 
-def _zero_line(axes: Axes) -> None:
+def zero_line(axes: Axes) -> None:
+    """A quiet grid along the values, and a line at zero where values lie on both sides of it."""
     low, high = axes.get_ylim()
     if low < 0 < high:
         axes.axhline(0, color=INK, alpha=0.45, linewidth=0.8, zorder=0)
@@ -367,7 +368,8 @@ def _profile_finding(
     parts = []
     for row in rows.to_dict("records"):
         width = float(row["conf_high"]) - float(row["conf_low"])
-        decimals = decimals_of(width / 4 if math.isfinite(width) else None, digits=1)
+        shown = (row["mean"], row["conf_low"], row["conf_high"])
+        decimals = headline_decimals(width / 4 if math.isfinite(width) else None, shown, most=3)
         text = f"{row['arm']} {formatter.quantity(float(row['mean']), decimals, unit)}"
         if math.isfinite(width):
             text += f" ({formatter.confidence(row['conf_low'], row['conf_high'], decimals, level)}"
@@ -375,111 +377,3 @@ def _profile_finding(
         parts.append(text)
     direction = "higher" if higher_is_better else "lower"
     return f"{label} at {last['visit']}, best mean first ({direction} is better): {'; '.join(parts)}."
-
-
-def paired_figure(
-    frame: pd.DataFrame,
-    arms: Mapping[str, Collection[str]],
-    label: str,
-    unit: str,
-    *,
-    higher_is_better: bool | None = None,
-    formatter: Formatter | None = None,
-) -> ReportFigure:
-    """Each patient's values under every arm, joined by a line, with the arms' means.
-
-    Parameters
-    ----------
-    frame
-        One row a patient and arm (several lesions of an arm are averaged): ``patient``, ``arm``, ``value``.
-    arms
-        Label -> components, in protocol order.
-    label, unit, higher_is_better
-        The outcome's name, unit and (optional) direction.
-    formatter
-        Writes the means; the house style by default.
-    """
-    formatter = formatter or Formatter()
-    frame = frame.assign(arm=frame["arm"].astype(str)).dropna(subset=["value"])
-    styles = {arm: style for arm, style in arm_style(arms).items() if (frame["arm"] == arm).any()}
-    several = bool(frame.duplicated(["patient", "arm"]).any())
-    wide = frame.pivot_table(index="patient", columns="arm", values="value", aggfunc="mean", observed=True)
-    wide = wide[list(styles)]
-    with house_style():
-        height = 3.9
-        figure = new_figure(height)
-        room = (WIDTH - _LEFT - 0.15) / len(styles)
-        ticks = [wrap(figure, arm, room - 0.1, 8.5) for arm in styles]
-        lines = max(tick.count("\n") for tick in ticks) + 1
-        axes = place_axes(figure, _LEFT, 0.34 + 0.15 * lines, WIDTH - 0.15, height - 0.12)
-        for values in wide.to_numpy(float):
-            known = ~np.isnan(values)
-            axes.plot(np.flatnonzero(known), values[known], color=INK, alpha=0.22, linewidth=0.7, zorder=1)
-        spread = float(np.nanstd(wide.to_numpy(float)))
-        decimals = decimals_of(spread / math.sqrt(max(len(wide), 1)), digits=1)
-        for place, (arm, style) in enumerate(styles.items()):
-            values = wide[arm].dropna()
-            axes.plot(
-                np.full(len(values), place),
-                values,
-                linestyle="none",
-                marker=style.marker,
-                markersize=4.2,
-                color=style.color,
-                alpha=0.6,
-                markeredgewidth=0,
-                zorder=2,
-            )
-            mean = float(values.mean())
-            axes.plot([place - 0.16, place + 0.16], [mean, mean], color=style.color, linewidth=3.2, zorder=3)
-            axes.annotate(
-                formatter.number(mean, decimals),
-                (place + 0.16, mean),
-                xytext=(4, 0),
-                textcoords="offset points",
-                va="center_baseline",
-                weight="bold",
-            )
-        axes.set_xticks(range(len(styles)))
-        axes.set_xticklabels(
-            [f"{tick}\nn = {wide[arm].notna().sum()}" for tick, arm in zip(ticks, styles, strict=True)]
-        )
-        axes.set_xlim(-0.4, len(styles) - 0.4)
-        axes.tick_params(axis="x", length=0)
-        name_value_axis(axes, label, unit, higher_is_better)
-        _zero_line(axes)
-        caption = (
-            f"{label}: each line joins the values of one patient; bars and bold numbers are the arms' means."
-        )
-        if several:
-            caption += " Several lesions of a patient under the same arm are averaged."
-        return finished(
-            figure,
-            "paired",
-            caption,
-            _paired_finding(wide, label, unit, higher_is_better, formatter, decimals),
-        )
-
-
-def _paired_finding(
-    wide: pd.DataFrame,
-    label: str,
-    unit: str,
-    higher_is_better: bool | None,
-    formatter: Formatter,
-    decimals: int,
-) -> str:
-    """The means, and in how many patients the last arm was above, level with and below each other arm."""
-    means = join_words(f"{arm} {formatter.quantity(float(wide[arm].mean()), decimals, unit)}" for arm in wide)
-    last = wide.columns[-1]
-    sentences = [f"{label} in {counted(len(wide), 'patient')}, means: {means}."]
-    better, worse = {True: ("better", "worse"), False: ("worse", "better"), None: ("higher", "lower")}[
-        higher_is_better
-    ]
-    for arm in wide.columns[:-1]:
-        difference = (wide[last] - wide[arm]).dropna()
-        sentences.append(
-            f"{last} was {better} than {arm} in {int((difference > 0).sum())} of {len(difference)} patients, "
-            f"equal in {int((difference == 0).sum())}, {worse} in {int((difference < 0).sum())}."
-        )
-    return " ".join(sentences)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _LINE = 0.165
 """Height of a line of text, in inches."""
 
-_GAP = 0.3
+_GAP = 0.24
 """Height between two stages, in inches: the arrow."""
 
 _PAD = 0.09
@@ -72,7 +72,10 @@ def flow_figure(flow: pd.DataFrame) -> ReportFigure:
     arms = [arm for arm in dict.fromkeys(flow["arm"]) if arm]
     with house_style():
         probe = new_figure(1)
-        rows = [_boxes(probe, group, arms) for _, group in flow.groupby("stage", sort=False)]
+        rows, named = [], False
+        for _, group in flow.groupby("stage", sort=False):
+            rows.append(_boxes(probe, group, arms, named))
+            named = bool(group["arm"].astype(bool).any())
         heights = [max(box.lines for box in row) * _LINE + 2 * _PAD for row in rows]
         height = sum(heights) + _GAP * (len(rows) - 1) + 0.1
         figure = new_figure(height)
@@ -92,8 +95,8 @@ def flow_figure(flow: pd.DataFrame) -> ReportFigure:
         return finished(figure, "flow", caption, _flow_finding(flow))
 
 
-def _boxes(figure: Figure, rows: pd.DataFrame, arms: list[str]) -> list[_Box]:
-    """The boxes of one stage: one in the middle, or one in each arm's column."""
+def _boxes(figure: Figure, rows: pd.DataFrame, arms: list[str], named: bool) -> list[_Box]:
+    """The boxes of one stage: one in the middle, or one in each arm's column, named at the column's top."""
     stage = str(rows["stage"].iloc[0])
     columns = max(len(arms), 1)
     between = 0.12 if columns > 3 else 0.2
@@ -108,7 +111,7 @@ def _boxes(figure: Figure, rows: pd.DataFrame, arms: list[str]) -> list[_Box]:
             left = 0.05 + arms.index(row["arm"]) * (narrow + between) + (narrow - width) / 2
         room = width - 2 * _PAD
         size = _size(whole, columns)
-        head = stage if whole else str(row["arm"])
+        head = stage if whole else ("" if named else str(row["arm"]))
         body = _counts(row)
         note = "" if row["note"] is None or pd.isna(row["note"]) else str(row["note"])
         body = wrap(figure, body, room, size) if body else ""
@@ -118,7 +121,7 @@ def _boxes(figure: Figure, rows: pd.DataFrame, arms: list[str]) -> list[_Box]:
             _Box(
                 left,
                 width,
-                wrap(figure, head, room, size, "bold"),
+                wrap(figure, head, room, size, "bold") if head else "",
                 body,
                 wrap(figure, note, room, size - 0.5) if note else "",
             )

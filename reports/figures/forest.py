@@ -27,7 +27,7 @@ from reports.figures.style import (
     text_width,
     wrap,
 )
-from reports.format import Formatter, decimals_of
+from reports.format import Formatter, headline_decimals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +51,7 @@ class _Row:
     low: float
     high: float
     text: str
+    decimals: int
     position: float
     color: str
     marker: str
@@ -105,6 +106,7 @@ def verdict_figure(
         [rows[~np.array(interacts, bool)], rows[np.array(interacts, bool)]], ignore_index=True
     )
     differences = len(rows) - sum(interacts)
+    decimals = _decimals(rows)
     drawn = []
     for index, record in enumerate(ordered.to_dict("records")):
         interaction = index >= differences
@@ -115,6 +117,7 @@ def verdict_figure(
                 position=index + (0.9 if interaction and differences else 0.0),
                 style=ArmStyle(INK, "d", "solid") if interaction else style,
                 formatter=formatter,
+                decimals=decimals,
                 interaction=interaction,
             )
         )
@@ -187,6 +190,7 @@ def _naive_rows(
     """Rows in a block for each contrast, the blocks' headings, and how wide the naive intervals are."""
     methods = list(dict.fromkeys(rows["method"]))
     markers = ("D", "o", "s", "^", "v")
+    decimals = _decimals(rows)
     drawn: list[_Row] = []
     headings: list[tuple[float, str]] = []
     widths: list[str] = []
@@ -201,7 +205,8 @@ def _naive_rows(
         ):
             rank = methods.index(record["method"])
             style = ArmStyle(INK, markers[rank % len(markers)], "solid")
-            row = _row(record | {"contrast": record["method"]}, position, style, formatter, dashed=rank > 0)
+            named = record | {"contrast": record["method"]}
+            row = _row(named, position, style, formatter, decimals, dashed=rank > 0)
             if rank and math.isfinite(ratio):
                 wide = formatter.number(float(ratio), 2)
                 row = replace(row, text=f"{row.text}, {wide} × as wide")
@@ -217,12 +222,12 @@ def _row(
     position: float,
     style: ArmStyle,
     formatter: Formatter,
+    decimals: int,
     *,
     interaction: bool = False,
     dashed: bool = False,
 ) -> _Row:
     estimate, low, high = (float(str(record[key])) for key in ("estimate", "conf_low", "conf_high"))
-    decimals = _decimals(low, high)
     estimable = math.isfinite(estimate)
     text = formatter.number(estimate, decimals)
     if estimable and not math.isnan(low + high):
@@ -233,6 +238,7 @@ def _row(
         low=low,
         high=high,
         text=text,
+        decimals=decimals,
         position=position,
         color=style.color,
         marker=style.marker,
@@ -242,10 +248,16 @@ def _row(
     )
 
 
-def _decimals(low: float, high: float) -> int:
-    """Decimals that show a quarter of the interval's width, about its standard error, to one digit."""
-    width = high - low
-    return min(decimals_of(width / 4 if math.isfinite(width) else None, digits=1), 4)
+def _decimals(rows: pd.DataFrame) -> int:
+    """Decimals of a figure's numbers: a digit of the smallest standard error; no limit that seems to be zero."""
+    decimals = 0
+    for record in rows.to_dict("records"):
+        shown = [float(record[name]) for name in ("estimate", "conf_low", "conf_high")]
+        # A quarter of a 95 % interval's width is about its standard error.
+        error = (shown[2] - shown[1]) / 4
+        usual = headline_decimals(error if math.isfinite(error) else None, ())
+        decimals = max(decimals, headline_decimals(error if math.isfinite(error) else None, shown, usual + 2))
+    return decimals
 
 
 def _style_of(contrast: str, styles: Mapping[str, ArmStyle]) -> ArmStyle:
@@ -285,6 +297,7 @@ def _forest(
     axes = place_axes(figure, left + 0.2, below, width - right - 0.3, height - above)
     axes.set_ylim(last + 0.5, -0.5)
     axes.set_xlim(*_limits(rows, margin, null))
+    axes.set_xticks(_ticks(axes, null))
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.axvline(null, color=INK, linewidth=0.9, zorder=1)
@@ -327,6 +340,15 @@ def _limits(rows: list[_Row], margin: float | None, null: float) -> tuple[float,
     low, high = min(values), max(values)
     pad = 0.06 * (high - low or 1.0)
     return low - pad, high + pad
+
+
+def _ticks(axes: Axes, null: float) -> list[float]:
+    """Round steps counted from the line of no benefit, so that its own value is among them."""
+    low, high = axes.get_xlim()
+    near = axes.get_xticks()
+    step = float(near[1] - near[0])
+    first, last = math.ceil((low - null) / step - 1e-9), math.floor((high - null) / step + 1e-9)
+    return [round(null + count * step, 10) for count in range(first, last + 1)]
 
 
 def _interval(axes: Axes, row: _Row) -> None:
@@ -452,9 +474,8 @@ def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter, n
         if not math.isfinite(row.estimate):
             sentences.append(f"{row.label}: not estimable.")
             continue
-        decimals = _decimals(row.low, row.high)
-        interval = formatter.confidence(row.low, row.high, decimals, level)
-        number = f"{formatter.quantity(row.estimate, decimals, unit)} ({interval})"
+        interval = formatter.confidence(row.low, row.high, row.decimals, level)
+        number = f"{formatter.quantity(row.estimate, row.decimals, unit)} ({interval})"
         above, below = (
             ("more than the parts add up to", "less than the parts add up to")
             if row.interaction

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from reports.figures.style import (
     WIDTH,
     ReportFigure,
     arm_style,
+    figure_of,
     finished,
     house_style,
     new_figure,
@@ -24,6 +25,7 @@ from reports.figures.style import (
 from reports.format import Formatter
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _BAR = 0.3
@@ -72,48 +74,7 @@ def grade_figure(
                 y += heading
             for arm, style in styles.items():
                 cells = np.array([float(table.get((visit, arm, grade), 0)) for grade in grades])
-                middle = y + _BAR / 2 + 0.03
-                axes.annotate(
-                    names[arm],
-                    (0, middle),
-                    xytext=(-6, 0),
-                    textcoords="offset points",
-                    ha="right",
-                    va="center" if "\n" in names[arm] else "center_baseline",
-                    linespacing=1.05,
-                    annotation_clip=False,
-                )
-                axes.annotate(
-                    f"n = {int(cells.sum())}",
-                    (100, middle),
-                    xytext=(6, 0),
-                    textcoords="offset points",
-                    va="center_baseline",
-                    fontsize=8.5,
-                    alpha=MUTED,
-                    annotation_clip=False,
-                )
-                start = 0.0
-                for rank, share in enumerate(100 * cells / max(cells.sum(), 1)):
-                    shade = tint(style.color, rank, len(grades))
-                    if share <= 0:
-                        continue
-                    axes.barh(middle, share, _BAR, start, color=shade, edgecolor=INK, linewidth=0.5)
-                    text = f"{grades[rank]}: {int(cells[rank])}"
-                    inches = share / 100 * (WIDTH - left - right)
-                    if text_width(figure, text, 8) > inches - 0.06:
-                        text = f"{int(cells[rank])}"
-                    if text_width(figure, text, 8) <= inches - 0.04:
-                        axes.text(
-                            start + share / 2,
-                            middle,
-                            text,
-                            ha="center",
-                            va="center_baseline",
-                            fontsize=8,
-                            color=_readable_on(shade),
-                        )
-                    start += share
+                _bar(axes, y + _BAR / 2 + 0.03, names[arm], cells, grades, style.color)
                 y += _BAR + 0.1
             y += 0.1
         axes.spines["left"].set_visible(False)
@@ -128,6 +89,34 @@ def grade_figure(
         return finished(
             figure, "grades", caption, _grade_finding(table, visits[-1], list(styles), grades, formatter)
         )
+
+
+def _bar(axes: Axes, middle: float, name: str, cells: np.ndarray, grades: list[str], color: str) -> None:
+    """One arm at one visit: its name, the bar cut by grade, and its number."""
+    figure = figure_of(axes)
+    inches_wide = float(axes.get_position().width * figure.get_size_inches()[0])
+    beside: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False}
+    level = "center" if "\n" in name else "center_baseline"
+    axes.annotate(name, (0, middle), (-6, 0), ha="right", va=level, linespacing=1.05, **beside)
+    number = f"n = {int(cells.sum())}"
+    axes.annotate(number, (100, middle), (6, 0), va="center_baseline", fontsize=8.5, alpha=MUTED, **beside)
+    start = 0.0
+    for rank, share in enumerate(100 * cells / max(cells.sum(), 1)):
+        if share <= 0:
+            continue
+        shade = tint(color, rank, len(grades))
+        axes.barh(middle, share, _BAR, start, color=shade, edgecolor=INK, linewidth=0.5)
+        count = f"{int(cells[rank])}"
+        room = share / 100 * inches_wide - 0.05
+        fitting = [
+            text for text in (f"{grades[rank]}: {count}", count) if text_width(figure, text, 8) <= room
+        ]
+        if fitting:
+            place = (start + share / 2, middle)
+            axes.text(
+                *place, fitting[0], ha="center", va="center_baseline", fontsize=8, color=_readable_on(shade)
+            )
+        start += share
 
 
 def _levels(column: pd.Series) -> list[str]:

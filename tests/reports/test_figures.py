@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import figures
-from reports.figures import ReportFigure, arm_style, course, diagnostics, flow, forest, grades
+from reports.figures import ReportFigure, arm_style, course, diagnostics, flow, forest, grades, pairs
 from reports.figures.style import INK, axis_name, house_style, new_figure, spread_apart, text_width, wrap
 
 FACTORIAL = {"Untreated": (), "Laser": ("laser",), "PRP": ("prp",), "Laser + PRP": ("laser", "prp")}
@@ -303,7 +303,7 @@ def test_a_figure_writes_itself(figure: ReportFigure, tmp_path: Path) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """Collects the matplotlib figures as they are finished."""
     caught: list[object] = []
-    for module in (course, diagnostics, flow, forest, grades):
+    for module in (course, diagnostics, flow, forest, grades, pairs):
         original = module.finished
 
         def catch(
@@ -557,3 +557,25 @@ def test_dots_of_equal_values_stand_side_by_side() -> None:
     offsets = course.dot_offsets(np.array([1.0, 1.0, 1.0, 9.0]), pd.Series([1.0, 9.0]))
     assert len(set(offsets[:3])) == 3
     assert offsets[3] == 0
+
+
+def test_the_line_of_no_benefit_is_named_on_the_axis(drawn: Iterator[list]) -> None:
+    rows = verdict_rows().head(2).assign(estimate=[0.92, 0.7], conf_low=[0.72, 0.49], conf_high=[0.98, 0.85])
+    figures.verdict_figure(rows, None, "", "", null=0.5, quantity="Probability of superiority")
+    (caught,) = drawn
+    assert "0.5" in [tick.get_text() for tick in caught[0].axes[0].get_xticklabels()]
+
+
+def test_numbers_of_one_figure_have_the_same_decimals_and_no_limit_seems_zero(drawn: Iterator[list]) -> None:
+    rows = pd.DataFrame(
+        [
+            ("Paired model", "Both − Laser", 1.4, -1.3, 4.1),
+            ("Rows as independent", "Both − Laser", 2.7, 0.3, 4.5),
+        ],
+        columns=["method", "contrast", "estimate", "conf_low", "conf_high"],
+    )
+    figures.naive_figure(rows)
+    (caught,) = drawn
+    texts = [text.get_text() for text in caught[0].axes[0].texts]
+    assert "1.4 (−1.3 to 4.1)" in texts
+    assert "2.7 (0.3 to 4.5), 0.78 × as wide" in texts
