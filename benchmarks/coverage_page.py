@@ -21,11 +21,26 @@ NESTED = {
     "nested intercepts, unequal spread": "`(1 | patient/lesion)` where spread differs by arm and visit",
 }
 INFORMATIVE = "informative-dropout"
+INTRODUCTION = """\
+{trials} synthetic trials a setting, fixed seeds, nominal 95 % intervals with the Kenward-Roger-linear adjustment. Outcomes
+are recorded on the instrument's bounded grid, spread differs by arm and visit, patients miss visits and drop out, and the
+true value is the expectation of the recorded outcome (under carry-across: with the spill-over). Every scenario but
+informative dropout, which has no pass mark and stands below. Contrasts: the combination against laser, PRP and control,
+and the additive interaction, where the design has them. Fallbacks count as the analysis that was then made.
+
+Written by `benchmarks/coverage_page.py` from `coverage.csv`, which `benchmarks/coverage.py` makes and which has every
+setting, with bias and power.
+"""
+MIN_TEST = """\
+How often "better than every part" was claimed at a two-sided 5 %. Where the combination is no better than its best part
+(null, highest single agent, antagonism) this is the test's size, which must stay near or below 2.5 %; elsewhere it is
+power."""
+DROPOUT = "Patients leave because of the value that is then missed; no analysis of what was seen is right."
 
 
 def line(cells: list[str]) -> str:
     """Return a row of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
 def block(title: str, rows: pd.DataFrame) -> list[str]:
@@ -70,15 +85,7 @@ def page(table: pd.DataFrame) -> str:
     text = [
         "# Do the intervals cover?",
         "",
-        f"{trials:,} synthetic trials a setting, fixed seeds, nominal 95 % intervals with the Kenward-Roger-linear adjustment. Outcomes are",
-        "recorded on the instrument's bounded grid, spread differs by arm and visit, patients miss visits and drop out, and the true value is",
-        "the expectation of the recorded outcome (under carry-across: with the spill-over). Every scenario but informative dropout, which has",
-        "no pass mark and stands below. Contrasts: the combination against laser, PRP and control, and the additive interaction, where",
-        "the design has them. Fallbacks count as the analysis that was then made.",
-        "",
-        "Written by `benchmarks/coverage_page.py` from `coverage.csv`, which `benchmarks/coverage.py` makes and which has every setting, with",
-        "bias and power.",
-        "",
+        INTRODUCTION.format(trials=f"{trials:,}"),
         line(head),
         line(["---"] * len(head)),
     ]
@@ -103,8 +110,7 @@ def page(table: pd.DataFrame) -> str:
         "",
         "## The min test",
         "",
-        'How often "better than every part" was claimed at a two-sided 5 %. Where the combination is no better than its best part (null,',
-        "highest single agent, antagonism) this is the test's size, which must stay below 2.5 %; elsewhere it is power.",
+        MIN_TEST,
         "",
     ]
     minimum = usual[usual["contrast"] == "min test"]
@@ -116,13 +122,7 @@ def page(table: pd.DataFrame) -> str:
     for (name, effect), rows in minimum.groupby(["design", "effect"], sort=False):
         by_size = rows.set_index("patients_per_arm")["claimed"]
         text.append(line([name, effect, *(f"{by_size.get(n, float('nan')):.1f} %" for n in sizes)]))
-    text += [
-        "",
-        "## Informative dropout",
-        "",
-        "Patients leave because of the value that is then missed; no analysis of what was seen is right.",
-        "",
-    ]
+    text += ["", "## Informative dropout", "", DROPOUT, ""]
     rows = table[(table["effect"] == INFORMATIVE) & (table["contrast"] != "min test")]
     text += [line(["design", "patients", "contrast", "truth", "bias", "coverage, %"]), line(["---"] * 6)]
     for row in rows.itertuples():
