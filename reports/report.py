@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,29 +102,24 @@ def _write_files(
     say: Progress,
 ) -> tuple[str, ...]:
     """Write every file of the report into the staging directory and return the answer."""
-    from reports.compose import compose
-    from reports.context import ReportContext
-    from reports.drawing import draw_figures
     from reports.manifest import write_manifest
 
-    context = ReportContext(analysed.trial.protocol, analysed.results)
-    say("Drawing figures")
-    figures = draw_figures(context, analysed)
-    (staging / FIGURES).mkdir()
-    for figure in figures.values():
-        figure.write(staging / FIGURES)
-    analysed.results.write(staging / RESULTS)
-    document = compose(context, figures, provenance(trial_path, analysed, formats), analysed.trial.notes)
-    if "html" in formats:
-        from reports.render.html import render_html
+    def draw() -> tuple[str, ...]:
+        return _write_page(staging, formats, analysed, provenance(trial_path, analysed, formats))
 
-        say("Writing report.html")
-        (staging / "report.html").write_bytes(render_html(document).encode())
     if "ipynb" in formats:
         from reports.render.notebook import write_notebook
 
-        say("Executing report.ipynb")
-        write_notebook(trial_path, staging, analysed.results, analysed, lies_in=target)
+        # The notebook runs in a process of its own, for which this one only waits: it can draw meanwhile.
+        say("Drawing figures, executing report.ipynb")
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            drawing = pool.submit(draw)
+            write_notebook(trial_path, staging, analysed.results, analysed, lies_in=target)
+            answer = drawing.result()
+    else:
+        say("Drawing figures")
+        answer = draw()
+    analysed.results.write(staging / RESULTS)
     say("Writing manifest.json")
     write_manifest(
         staging,
@@ -132,6 +128,27 @@ def _write_files(
         inputs=analysed.trial.files,
         outputs=_files_in(staging),
     )
+    return answer
+
+
+def _write_page(
+    staging: Path, formats: Sequence[str], analysed: AnalysedTrial, made_by: tuple[tuple[str, str], ...]
+) -> tuple[str, ...]:
+    """Draw the figures, write them and report.html, and return the answer."""
+    from reports.compose import compose
+    from reports.context import ReportContext
+    from reports.drawing import draw_figures
+
+    context = ReportContext(analysed.trial.protocol, analysed.results)
+    figures = draw_figures(context, analysed)
+    (staging / FIGURES).mkdir()
+    for figure in figures.values():
+        figure.write(staging / FIGURES)
+    document = compose(context, figures, made_by, analysed.trial.notes)
+    if "html" in formats:
+        from reports.render.html import render_html
+
+        (staging / "report.html").write_bytes(render_html(document).encode())
     return document.headline.answer
 
 
