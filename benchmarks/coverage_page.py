@@ -26,7 +26,7 @@ INTRODUCTION = """\
 Outcomes are recorded on the instrument's bounded grid, spread differs by arm and visit, patients miss visits and drop
 out, and the true value is the expectation of the recorded outcome (under carry-across: with the spill-over). Every
 scenario but informative dropout, which has no pass mark and stands below. Contrasts: the combination against laser, PRP
-and control, and the additive interaction, where the design has them. Fallbacks count as the analysis that was then made.
+and control, and the additive interaction, where the design has them. Fallbacks count as the analysis then made.
 
 Written by `benchmarks/coverage_page.py` from `coverage.csv`, which `benchmarks/coverage.py` makes and which has every
 setting, with bias and power.
