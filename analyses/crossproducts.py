@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
@@ -167,12 +168,13 @@ class CrossProducts:
 
 
 def _compress(rows: NDArray[np.generic]) -> Codes:
-    """Codes of equal rows of a matrix, numbered in sorted order."""
-    if rows.shape[1] == 0:
-        return np.zeros(len(rows), dtype=np.intp)
-    _, codes = np.unique(rows, axis=0, return_inverse=True)
-    flat: Codes = codes.reshape(-1).astype(np.intp)
-    return flat
+    """Codes of equal rows of a matrix, in order of first appearance; by hashing, a column at a time."""
+    codes = np.zeros(len(rows), dtype=np.int64)
+    for column in rows.T:
+        values, levels = pd.factorize(column)
+        if len(levels) > 1:
+            codes = pd.factorize(codes * len(levels) + values)[0]
+    return codes.astype(np.intp)
 
 
 def nesting(subjects: Sequence[Codes]) -> tuple[Codes, list[Codes]]:
@@ -213,11 +215,7 @@ def nesting(subjects: Sequence[Codes]) -> tuple[Codes, list[Codes]]:
 
 def _relabel(codes: Codes) -> Codes:
     """Codes numbered by first appearance, so that equal partitions are equal arrays."""
-    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), dtype=np.intp)
-    rank[np.argsort(first)] = np.arange(len(first))
-    ranked: Codes = rank[inverse.reshape(-1)]
-    return ranked
+    return np.asarray(pd.factorize(codes)[0], dtype=np.intp)
 
 
 def make_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Layout:

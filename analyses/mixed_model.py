@@ -260,7 +260,9 @@ def _small_sample(
         m=slopes.m,
         information=used,
         residual_df=float(len(columns) - columns.shape[1]),
-        coefficient_df=between_within_df(columns, _clusters(cross.layout)),
+        coefficient_df=between_within_df(columns, _clusters(cross.layout))
+        if df_method == "between-within"
+        else None,
         to_coefficients=np.asarray(np.linalg.inv(standard.transform), dtype=float),
     )
 

@@ -60,7 +60,7 @@ class SmallSample:
     residual_df
         n - p.
     coefficient_df
-        Between-within degrees of freedom of every coefficient, shape (p,).
+        Between-within degrees of freedom of every coefficient, shape (p,); None for the other methods.
     to_coefficients
         Rows over standardised columns times this matrix are rows over the coefficients, shape (p, p).
     sandwich
@@ -74,7 +74,7 @@ class SmallSample:
     m: Array
     information: str
     residual_df: float
-    coefficient_df: Array
+    coefficient_df: Array | None
     to_coefficients: Array
     sandwich: Sandwich | None = None
 
@@ -84,8 +84,8 @@ class SmallSample:
             return np.full(len(rows), self.residual_df)
         if self.method == "asymptotic":
             return np.full(len(rows), np.inf)
-        if self.method == "between-within":
-            return self._between_within_df(rows)
+        if self.coefficient_df is not None:
+            return self._between_within_df(rows, self.coefficient_df)
         if self.sandwich is not None:
             return self.sandwich.row_df(rows)
         spread = rows @ self.phi
@@ -114,11 +114,11 @@ class SmallSample:
         scale, df = self._kenward_roger_f(rows)
         return scale * statistic, float(q), df
 
-    def _between_within_df(self, rows: Array) -> Array:
+    def _between_within_df(self, rows: Array, coefficient_df: Array) -> Array:
         """Smallest degrees of freedom of the coefficients that a hypothesis names, as in PROC MIXED."""
         named = rows @ self.to_coefficients
         used = np.abs(named) > 1e-8 * np.abs(named).max(axis=1, keepdims=True)
-        df: Array = np.where(used, self.coefficient_df, np.inf).min(axis=1)
+        df: Array = np.where(used, coefficient_df, np.inf).min(axis=1)
         return df
 
     def _satterthwaite_f_df(self, rows: Array) -> float:
