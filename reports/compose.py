@@ -133,7 +133,15 @@ def _headline(parts: _Parts) -> Headline:
         figure=parts.figures.get("verdict"),
         harm=harm,
         may_not_claim=may_not_claim,
-        abbreviations=context.spelled([protocol.title, *answer, harm, may_not_claim]),
+        notes=" ".join(
+            filter(
+                None,
+                [
+                    narrative.adjustment(context),
+                    context.spelled([protocol.title, *answer, harm, may_not_claim]),
+                ],
+            )
+        ),
     )
 
 

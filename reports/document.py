@@ -116,8 +116,8 @@ class Headline:
         One line on harm.
     may_not_claim
         One line on what may not be claimed.
-    abbreviations
-        Spells the abbreviations of all that.
+    notes
+        In small print: what means are adjusted for, and the abbreviations spelled.
     """
 
     identifier: str
@@ -128,7 +128,7 @@ class Headline:
     figure: Figure | None
     harm: str
     may_not_claim: str
-    abbreviations: str = ""
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,6 +280,18 @@ def _synergy_words(line: VerdictLine) -> str:
     return line.answer
 
 
+def adjustment(context: ReportContext) -> str:
+    """Say what the means of the first screen are adjusted for; empty where they are not the model's."""
+    model = context.results.text(context.primary.name, "model")
+    if not model:
+        return ""
+    words = set(re.findall(r"\w+", model.partition("(")[0]))
+    names = [one.name.replace("_", " ") for one in context.protocol.covariates if one.name in words]
+    if words & {"baseline", "baseline_mean", "baseline_deviation"}:
+        names.insert(0, "the value before treatment")
+    return f"Means and differences are the model's, adjusted for {join_words(names)}." if names else ""
+
+
 def harm_line(context: ReportContext) -> str:
     """Return one line on harm: any event with the combination and with its parts, and what cannot be excluded."""
     results = context.results

@@ -31,7 +31,7 @@ def flow_table(context: ReportContext) -> Table:
                 cells.append(number(formatter, found[0].value) if found else EMPTY)
         rows.append(Row(Cell(stage), tuple(cells)))
     note = (
-        "Every patient is in every arm; a column counts the patients with a lesion there."
+        "A patient counts in every arm in which one of the patient's lesions is."
         if context.protocol.is_within_patient
         else "Assessed: the primary outcome is recorded."
     )

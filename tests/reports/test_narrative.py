@@ -207,6 +207,12 @@ def test_a_part_that_was_not_studied(small):
     )
 
 
+def test_adjustment_is_named(small, parallel, abdelghani):
+    assert narrative.adjustment(small) == "Means and differences are the model's, adjusted for body site."
+    assert narrative.adjustment(parallel).endswith("adjusted for the value before treatment.")
+    assert narrative.adjustment(abdelghani) == ""
+
+
 def test_harm_in_one_line(small, parallel):
     line = narrative.harm_line(small)
     assert line.startswith(
