@@ -27,6 +27,8 @@ from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
+DENSE = 1_000_000
+"""Size below which the map from elements to pairs is kept dense: faster, and small beside the cross-products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,16 @@ class Layout:
         Patterns by number of rows.
     elements
         Derivative of every packed pair's covariance by every element of the components' covariance
-        matrices (sparse, elements x pairs): ``Sigma = elements.T @ phi`` is linear in them.
+        matrices (elements x pairs; sparse where it is large): ``Sigma = elements.T @ phi`` is linear in them.
+    multiplicity
+        How often a packed pair stands in its matrix: 1 on the diagonal, else 2; shape (pairs,).
     n_rows, n_clusters
         Their numbers.
     """
 
     blocks: tuple[Block, ...]
-    elements: sparse.csr_array
+    elements: sparse.csr_array | Array
+    multiplicity: Array
     n_rows: int
     n_clusters: int
 
@@ -137,15 +142,6 @@ class Layout:
     def n_pairs(self) -> int:
         """Packed pairs of all patterns."""
         return int(self.blocks[-1].pairs.stop)
-
-    @property
-    def multiplicity(self) -> Array:
-        """How often a packed pair stands in its matrix: 1 on the diagonal, else 2; shape (pairs,)."""
-        counts = []
-        for block in self.blocks:
-            rows, columns = upper_triangle(block.size)
-            counts.append(np.tile(np.where(rows == columns, 1.0, 2.0), block.n_patterns))
-        return np.concatenate(counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +252,19 @@ def make_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Lay
             Block(int(size), rows, pattern.reshape(-1), counts.astype(float), slice(offset, offset + n_pairs))
         )
         offset += n_pairs
-    return Layout(tuple(blocks), _element_map(blocks, random, residual), n, len(starts))
+    elements = _element_map(blocks, random, residual)
+    small = elements.shape[0] * elements.shape[1] < DENSE
+    return Layout(
+        tuple(blocks), elements.toarray() if small else elements, _multiplicity(blocks), n, len(starts)
+    )
+
+
+def _multiplicity(blocks: Sequence[Block]) -> Array:
+    counts = []
+    for block in blocks:
+        rows, columns = upper_triangle(block.size)
+        counts.append(np.tile(np.where(rows == columns, 1.0, 2.0), block.n_patterns))
+    return np.concatenate(counts)
 
 
 def _canonical(cluster: Codes, inner: list[Codes], code: Codes) -> tuple[Codes, Codes, Codes]:

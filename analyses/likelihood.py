@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky
 
 from analyses.covariance import Elements, upper_triangle
 from analyses.crossproducts import CrossProducts
@@ -120,11 +119,12 @@ def profile(sigma: Array, cross: CrossProducts, reml: bool) -> Profile | None:
     if not np.all(np.isfinite(totals)):
         return None
     try:
-        factor = cholesky(totals[:p, :p], lower=True) if p else np.zeros((0, 0))
+        factor = np.linalg.cholesky(totals[:p, :p])
     except np.linalg.LinAlgError:
         return None
-    beta: Array = cho_solve((factor, True), totals[:p, p]) if p else np.zeros(0)
-    phi: Array = cho_solve((factor, True), np.eye(p)) if p else np.zeros((0, 0))
+    half_phi = np.linalg.inv(factor)
+    phi: Array = half_phi.T @ half_phi
+    beta: Array = half_phi.T @ (half_phi @ totals[:p, p])
     quadratic = float(totals[p, p] - totals[:p, p] @ beta)
     deviance = log_determinant + quadratic + layout.n_rows * LOG_2PI
     if reml:
