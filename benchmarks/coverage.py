@@ -265,10 +265,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="run settings whose scenario holds this text")
     parser.add_argument("--models", default="default,nested,exchangeable")
     parser.add_argument("--out", type=Path, default=Path("docs/coverage.csv"))
+    parser.add_argument("--resume", action="store_true", help="keep the settings that the table has already")
     options = parser.parse_args()
-    done: list[pd.DataFrame] = []
+    done: list[pd.DataFrame] = [pd.read_csv(options.out)] if options.resume and options.out.exists() else []
+    known = pd.concat(done) if done else pd.DataFrame(columns=["scenario", "patients_per_arm", "model"])
+    finished = set(known[["scenario", "patients_per_arm", "model"]].itertuples(index=False, name=None))
     for setting in settings(tuple(options.models.split(","))):
         if options.only not in setting.scenario:
+            continue
+        if (setting.scenario, setting.per_arm, setting.model) in finished:
             continue
         found = run(setting, options.seeds, options.jobs)
         done.append(found)
