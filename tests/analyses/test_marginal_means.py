@@ -132,3 +132,17 @@ def test_t_and_f_are_one_law():
 def test_not_estimable_does_not_count_in_an_adjustment():
     adjusted = adjust_p_values([0.01, np.nan, 0.04], "bonferroni")
     np.testing.assert_allclose(adjusted, [0.02, np.nan, 0.08])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("bonferroni", "bonferroni"), ("holm", "holm"), ("hochberg", "simes-hochberg"), ("sidak", "sidak")],
+)
+def test_adjustments_are_those_of_statsmodels(ours, theirs):
+    from statsmodels.stats.multitest import multipletests
+
+    rng = np.random.default_rng(4)
+    for size in (1, 2, 3, 8):
+        p = rng.random(size) ** 3
+        p[: size // 3] = p[0]  # ties
+        np.testing.assert_allclose(adjust_p_values(p, ours), multipletests(p, method=theirs)[1], rtol=1e-12)
