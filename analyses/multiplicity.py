@@ -22,7 +22,8 @@ def _bonferroni(p: Array) -> Array:
 
 def _sidak(p: Array) -> Array:
     """1 - (1 - p)^k, right for small p."""
-    adjusted: Array = -np.expm1(len(p) * np.log1p(-p))
+    with np.errstate(divide="ignore"):  # p = 1 stays 1
+        adjusted: Array = -np.expm1(len(p) * np.log1p(-p))
     return adjusted
 
 
