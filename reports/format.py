@@ -134,6 +134,9 @@ def decimals_of(std_error: float | None, digits: int = 2, most: int = 6) -> int:
     return min(most, max(0, digits - 1 - math.floor(math.log10(significant(std_error, 2)))))
 
 
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 @dataclass(frozen=True, slots=True)
 class Formatter:
     """Write numbers in one journal's style.
@@ -212,6 +215,15 @@ class Formatter:
         if text[0] in "<>":
             return f"{letter} {text[0]} {text[1:]}"
         return f"{letter} = {text}"
+
+    def exact_p(self, p: float, letter: str = "p") -> str:
+        """Return a p-value to two digits however small it is, "p = 1.4 × 10⁻⁴": for readers who compare programs."""
+        if p >= float(self.style.p_floor):
+            return self.p_phrase(p, letter)
+        if p == 0:
+            return f"{letter} < 10⁻³⁰⁰"
+        mantissa, exponent = f"{p:.1e}".split("e")
+        return f"{letter} = {self._typeset(mantissa)} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
     def _p_decimals(self, p: float) -> int:
         if self.style.p_rule == "fixed":

@@ -69,7 +69,12 @@ def sensitivity_sentence(context: ReportContext) -> str:
     largest = max(
         [joint[0].p_value, *(context.results.number(name, "min_test_p", level=one) for one in variants)]
     )
-    return f"The answer holds {which}: better than every part (largest min test {context.formatter.p_phrase(largest)})."
+    binding = max(context.lines("part"), key=lambda line: line.p_value)
+    return (
+        f"The answer holds {which}: better than every part (largest min test {context.formatter.p_phrase(largest)}). "
+        f"The comparison that binds the min test is that with {binding.reference} "
+        f"(two-sided {context.formatter.exact_p(binding.p_value)})."
+    )
 
 
 def _shown(context: ReportContext) -> Mapping[str, bool]:

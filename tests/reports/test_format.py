@@ -170,3 +170,11 @@ def test_words():
     assert counted(4, "lesion") == "4 lesions"
     assert counted(2, "body", "bodies") == "2 bodies"
     assert sentence_case("PRP") == "PRP"
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(1.41415e-4, "p = 1.4 × 10⁻⁴"), (9.96e-12, "p = 1.0 × 10⁻¹¹"), (0.02, "p = .02"), (0.0, "p < 10⁻³⁰⁰")],
+)
+def test_small_p_values_can_be_told_to_two_digits(p, text):
+    assert Formatter().exact_p(p) == text
