@@ -170,11 +170,15 @@ def provenance(
 
 @contextmanager
 def _staging(target: Path) -> Iterator[Path]:
-    """Give a directory beside the target, removed in any case: a failed build leaves nothing behind."""
+    """Give a directory in or beside the target, removed in any case: a failed build leaves nothing behind.
+
+    Inside, where the target exists: it may be a mount of its own, onto which files cannot be moved from outside.
+    """
     made = _first_missing(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=".tandem-", dir=target.parent))
+        inside = target.is_dir()
+        staging = Path(tempfile.mkdtemp(prefix=".tandem-", dir=target if inside else target.parent))
     except OSError as error:
         raise ReportError(
             "the report's directory cannot be written",
