@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
@@ -293,20 +294,24 @@ def adjustment(context: ReportContext) -> str:
 
 
 def harm_line(context: ReportContext) -> str:
-    """Return one line on harm: any event with the combination and with its parts, and what cannot be excluded."""
+    """Return the line on harm: events and their duration with the combination, against its parts.
+
+    The most frequent events of the combination are set beside its parts'; an event in every unit of all these arms (an
+    expected reaction) is told by how long it lasted.
+    """
     results = context.results
     missing = results.text("harms", "not_provided")
     if missing:
         return f"{missing} Nothing can be said of harm."
     combination = results.text(context.primary.name, "combination")
     unit = "lesions" if context.protocol.is_within_patient else "patients"
-    clauses = [_arm_harm(context, arm, unit) for arm in context.protocol.arms.parts(combination)]
-    first = _arm_harm(context, combination, unit, first=True)
-    against = f", against {join_words(clauses)}" if clauses else ""
-    sentences = [f"An adverse event was recorded in {first}{against}."]
-    frequent = _most_frequent(context, combination, unit)
-    if frequent:
-        sentences.append(frequent)
+    parts = context.protocol.arms.parts(combination)
+    sentences = [
+        _event_sentence(context, term, combination, parts, unit)
+        for term in _most_frequent(context, combination, parts, unit)
+    ]
+    if not sentences:
+        sentences = [f"An adverse event was recorded in {_against(context, ANY, combination, parts, unit)}."]
     if results.has("harms", unit, arm=combination, level=SEVERE):
         sentences.append(f"Severe events: {_arm_harm(context, combination, unit, first=True, term=SEVERE)}.")
     if context.protocol.is_within_patient:
@@ -315,6 +320,31 @@ def harm_line(context: ReportContext) -> str:
             who = counted(patients, "patient")
             sentences.append(f"Events of {who} belong to no lesion and so to no arm.")
     return " ".join(sentences)
+
+
+def _against(context: ReportContext, term: str, combination: str, parts: Sequence[str], unit: str) -> str:
+    """Return "8 of 30 lesions with A + B (27 %), against 6 of 30 with A (20 %) and none of 30 with B (…)"."""
+    first = _arm_harm(context, combination, unit, first=True, term=term)
+    clauses = [_arm_harm(context, part, unit, term=term) for part in parts]
+    return f"{first}, against {join_words(clauses)}" if clauses else first
+
+
+def _event_sentence(
+    context: ReportContext, term: str, combination: str, parts: Sequence[str], unit: str
+) -> str:
+    """Set one kind of event beside the parts': how often, and how long where all had it."""
+    results, formatter = context.results, context.formatter
+    arms = (combination, *parts)
+    everywhere = all(results.value("harms", f"{unit}_proportion", arm=arm, level=term) == 1 for arm in arms)
+    if not everywhere:
+        return f"{term}: {_against(context, term, combination, parts, unit)}."
+    days = [results.value("harms", "days_median", arm=arm, level=term) for arm in arms]
+    if any(value is None for value in days):
+        return f"{term}: in all {unit} with {join_words(arms)}."
+    lasted = [f"{formatter.whole(value)} with {arm}" for value, arm in zip(days, arms, strict=True)]
+    against = f", against {join_words(lasted[1:])}" if parts else ""
+    first = f"{counted(float(formatter.whole(days[0])), 'day')} with {combination}"
+    return f"{term}: in all {unit} of these arms, for a median of {first}{against}."
 
 
 def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False, term: str = ANY) -> str:
@@ -333,20 +363,16 @@ def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False, 
     return f"{whom} with {arm} ({share})"
 
 
-def _most_frequent(context: ReportContext, combination: str, unit: str, most: int = 2) -> str:
-    """Name the most frequent events with the combination."""
-    found = [
-        row
-        for row in context.results.select(analysis="harms", statistic=unit, arm=combination)
-        if row.level not in (ANY, SEVERE) and row.value
-    ]
-    found.sort(key=lambda row: -float(row.value or 0))
-    named = [
-        f"{lower_first(row.level)} ({context.formatter.whole(row.value)} {unit if place == 0 else ''}".rstrip()
-        + ")"
-        for place, row in enumerate(found[:most])
-    ]
-    return f"Most frequent with {combination}: {join_words(named)}." if named else ""
+def _most_frequent(
+    context: ReportContext, combination: str, parts: Sequence[str], unit: str, most: int = 2
+) -> list[str]:
+    """Return the most frequent kinds of events with the combination or one of its parts."""
+    often: dict[str, float] = {}
+    for arm in (combination, *parts):
+        for row in context.results.select(analysis="harms", statistic=f"{unit}_proportion", arm=arm):
+            if row.level not in (ANY, SEVERE) and row.value:
+                often[row.level] = max(often.get(row.level, 0.0), float(row.value))
+    return sorted(often, key=lambda term: -often[term])[:most]
 
 
 def may_not_claim(context: ReportContext) -> str:
