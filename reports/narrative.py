@@ -338,9 +338,9 @@ def _event_sentence(
     everywhere = all(results.value("harms", f"{unit}_proportion", arm=arm, level=term) == 1 for arm in arms)
     if not everywhere:
         return f"{term}: {_against(context, term, combination, parts, unit)}."
-    days = [results.value("harms", "days_median", arm=arm, level=term) for arm in arms]
-    if any(value is None for value in days):
+    if not all(results.has("harms", "days_median", arm=arm, level=term) for arm in arms):
         return f"{term}: in all {unit} with {join_words(arms)}."
+    days = [results.number("harms", "days_median", arm=arm, level=term) for arm in arms]
     lasted = [f"{formatter.whole(value)} with {arm}" for value, arm in zip(days, arms, strict=True)]
     against = f", against {join_words(lasted[1:])}" if parts else ""
     first = f"{counted(float(formatter.whole(days[0])), 'day')} with {combination}"

@@ -258,7 +258,8 @@ def test_all_reconstructions_are_named(abdelghani):
     sentence = remarks.sensitivity_sentence(abdelghani)
     assert sentence == (
         "The answer holds under all seven reconstructions that the published numbers allow: better than every part "
-        "(largest min test p < .001). The comparison that binds the min test is that with PRP (two-sided p = 1.4 × 10⁻⁴)."
+        "(largest min test p < .001). "
+        "The comparison that binds the min test is that with PRP (two-sided p = 1.4 × 10⁻⁴)."
     )
 
 
