@@ -62,17 +62,15 @@ class Setting:
 
 def settings(models: tuple[str, ...]) -> Iterator[Setting]:
     """Every scenario and design at 10, 20 and 30 patients (an arm, in parallel designs)."""
-    for design in DESIGNS:
-        for effect in EFFECTS:
-            for per_arm in (10, 20, 30):
-                if "default" in models:
+    for per_arm in (20, 10, 30):
+        if "default" in models:
+            for design in DESIGNS:
+                for effect in EFFECTS:
                     yield Setting(f"{effect}/{design}", per_arm)
-    if "nested" in models:
-        for effect in ("null", "synergy"):
-            for per_arm in (10, 20, 30):
+        if "nested" in models:
+            for effect in ("null", "synergy"):
                 yield Setting(f"{effect}/within-patient", per_arm, "nested intercepts, unequal spread")
-    if "exchangeable" in models:
-        for per_arm in (10, 20, 30):
+        if "exchangeable" in models:
             yield Setting("null/within-patient", per_arm, "nested intercepts, equal spread")
 
 
