@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from analyses.default_model import choose_model
 from analyses.formula import parse_formula
-from analyses.marginal_means import estimate_rows, marginal_means
+from analyses.inference import t_table
+from analyses.marginal_means import marginal_means
 from analyses.mixed_model import fit_mixed_model, fit_model_frame
 from analyses.model_frame import ModelFrame, make_model_frame
 from outcomes.errors import ModelError
@@ -166,52 +167,69 @@ def slice_frame(frame: ModelFrame, rows: NDArray[np.intp]) -> ModelFrame:
     )
 
 
-def equal_spread(data: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return the trial with a response of equal spread in all arms and visits: nested intercepts hold exactly."""
-    rng = np.random.default_rng(seed)
-    patient = data["patient"].astype("category").cat.codes.to_numpy()
-    lesion = data.groupby(["patient", "lesion"]).ngroup().to_numpy()
+def equal_spread(data: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Return the trials with a response of equal spread in all arms and visits: nested intercepts hold exactly."""
+    patient = pd.factorize(data["patient"])[0]
+    lesion = data.groupby(["patient", "lesion"], sort=False).ngroup().to_numpy()
     value = rng.normal(0, 8, patient.max() + 1)[patient] + rng.normal(0, 5, lesion.max() + 1)[lesion]
     return data.assign(value=np.where(data["value"].isna(), np.nan, value + rng.normal(0, 6, len(data))))
 
 
-def run_batch(setting: Setting, scenario: Scenario, plan: Plan, seeds: range) -> pd.DataFrame:
-    """Estimates of one batch of trials: a row a trial and contrast."""
-    frames = []
-    for seed in seeds:
-        data = simulate_frames(scenario, np.random.default_rng([20260101, seed]))
-        if setting.model.endswith(", equal spread"):
-            data = equal_spread(data, seed)
-        if not plan.over_visits:
-            data = data[data["visit"] == plan.visit]
-        frames.append(data.assign(patient=data["patient"].astype(str) + f"#{seed}", trial=seed))
-    together = pd.concat(frames, ignore_index=True)
-    trial = together["trial"].to_numpy()
-    evaluated: dict[str, ModelFrame] = {}  # a fallback's frame is made only where one is needed
-    results = []
-    for seed in seeds:
-        tried = 0
-        table = pd.DataFrame({"estimate": np.full(len(plan.names), np.nan)})
+def run_batch(setting: Setting, scenario: Scenario, plan: Plan, batch: int) -> pd.DataFrame:
+    """Estimates of one batch of trials: a row a trial and contrast.
+
+    The trials are drawn together: patients are independent of one another, and a parallel design's blocks of two an arm
+    fill every trial.
+    """
+    rng = np.random.default_rng([20260101, batch])
+    data = simulate_frames(scenario.replace(patients=scenario.patients * BATCH), rng)
+    if setting.model.endswith(", equal spread"):
+        data = equal_spread(data, rng)
+    trial = pd.factorize(data["patient"])[0] // scenario.patients
+    if not plan.over_visits:
+        at_visit = (data["visit"] == plan.visit).to_numpy()
+        data, trial = data[at_visit], trial[at_visit]
+    evaluated: dict[
+        str, tuple[ModelFrame, NDArray[np.intp]]
+    ] = {}  # a fallback's frame is made only where needed
+    found = np.full((BATCH, len(plan.names), 3), np.nan)
+    tried = np.zeros(BATCH, dtype=int)
+    for at in range(BATCH):
         for formula in (plan.formula, *plan.fallback):
             if formula not in evaluated:
-                evaluated[formula] = make_model_frame(formula, together)
-            frame = evaluated[formula]
-            found = estimate(slice_frame(frame, np.flatnonzero(trial[frame.kept] == seed)), plan)
-            if found is not None:
-                table = found
+                frame = make_model_frame(formula, data)
+                evaluated[formula] = frame, trial[frame.kept]
+            frame, of_trial = evaluated[formula]
+            estimates = estimate(slice_frame(frame, np.flatnonzero(of_trial == at)), plan)
+            if estimates is not None:
+                found[at] = estimates
                 break
-            tried += 1
-        results.append(table.assign(contrast=plan.names, truth=plan.truth, seed=seed, fallback=tried))
-    return pd.concat(results, ignore_index=True)
+            tried[at] += 1
+    flat = found.reshape(-1, 3)
+    table = t_table(flat[:, 0], flat[:, 1], flat[:, 2], ALPHA)
+    return table.assign(
+        contrast=np.tile(plan.names, BATCH),
+        truth=np.tile(plan.truth, BATCH),
+        seed=np.repeat(batch * BATCH + np.arange(BATCH), len(plan.names)),
+        fallback=np.repeat(tried, len(plan.names)),
+    )
 
 
-def estimate(frame: ModelFrame, plan: Plan) -> pd.DataFrame | None:
-    """Contrasts of one trial, or None where its model cannot be fitted."""
+def estimate(frame: ModelFrame, plan: Plan) -> NDArray[np.float64] | None:
+    """Estimate, standard error and df of every contrast, or None where the model cannot be fitted."""
     try:
         fit = fit_model_frame(frame)
     except (ModelError, np.linalg.LinAlgError):
         return None
-    return estimate_rows(fit, plan.rows, ALPHA) if fit.converged else None
+    if not fit.converged:
+        return None
+    rows = plan.rows[:, fit.standard.kept]
+    standard = rows @ fit.standard.transform
+    variance = np.einsum("kp,pq,kq->k", standard, fit.small_sample.adjusted, standard)
+    df = fit.small_sample.row_df(standard)
+    found = np.column_stack([rows @ fit.beta, fit.standard.scale * np.sqrt(variance), df])
+    found[~fit.estimable(plan.rows)] = np.nan
+    return found
 
 
 def summarise(setting: Setting, table: pd.DataFrame) -> pd.DataFrame:
@@ -249,7 +267,7 @@ def summarise(setting: Setting, table: pd.DataFrame) -> pd.DataFrame:
 def run(setting: Setting, seeds: int, jobs: int) -> pd.DataFrame:
     scenario = setting.draw_from()
     plan = make_plan(setting, scenario)
-    batches = [range(at, min(at + BATCH, seeds)) for at in range(0, seeds, BATCH)]
+    batches = range(-(-seeds // BATCH))
     tables = Parallel(n_jobs=jobs)(delayed(run_batch)(setting, scenario, plan, batch) for batch in batches)
     return summarise(setting, pd.concat(tables, ignore_index=True))
 
