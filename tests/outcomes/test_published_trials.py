@@ -64,7 +64,9 @@ def test_the_protocol_says_what_is_known_and_nothing_else():
     assert protocol.arms.control is None
     assert protocol.arms.missing_parts("Laser + NB-UVB") == ("laser",)  # no arm had NB-UVB alone
     assert protocol.conduct.data_origin == "reconstructed"
-    assert protocol.conduct.allocation is None
+    assert "randomised" in protocol.conduct.allocation  # as the abstract says
+    assert protocol.conduct.concealment is None
+    assert protocol.conduct.blinding is None
     assert protocol.covariates == ()
     assert [visit.name for visit in protocol.visits] == ["3 months after the last session"]
     assert [(a.endpoint, a.role) for a in protocol.analyses] == [
