@@ -320,6 +320,8 @@ def _data(protocol: Protocol) -> Iterator[str]:
         if data.is_long and endpoint.baseline_column is not None:
             place = f"[[endpoints]], {endpoint.name!r}, key 'baseline_column'"
             yield f"{place}: where the data are long over parameters, [data.columns] baseline supplies it"
+    if data.events_complete and data.events is None:
+        yield "[data], key 'events_complete': there is no file of events; name it with the key 'events'"
     for name in data.sheets:
         if name not in ("patients", "lesions", "assessments", "events"):
             files = ("patients", "lesions", "assessments", "events")

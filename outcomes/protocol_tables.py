@@ -126,6 +126,8 @@ class DataFiles(StrictTable):
     lesions, events : str or None
         Files with one row a lesion, and one row an adverse event. A within-patient trial without a lesions
         file takes its lesions from the assessments, which then carry the columns ``lesion`` and ``arm``.
+    events_complete : bool
+        Whether every adverse event stands in the file of events, so that no row means that none occurred.
     missing : tuple of str
         What stands for a missing value, exactly.
     columns : mapping of str to str
@@ -154,6 +156,7 @@ class DataFiles(StrictTable):
     lesions: Text | None = None
     assessments: Text = "assessments.csv"
     events: Text | None = None
+    events_complete: bool = False
     missing: tuple[str, ...] = ("", "NA", ".")
     columns: Names = FrozenMapping({})
     sheets: Names = FrozenMapping({})

@@ -120,9 +120,10 @@ class Trial:
         frames = {"patients": patients, "lesions": lesions, "assessments": assessments, "events": events}
         if lesions is not None and lesions.empty and not protocol.is_within_patient:
             frames["lesions"] = None
-        named = {
+        named: dict[str, object] = {
             "lesions": "lesions.csv" if frames["lesions"] is not None else None,
             "events": "adverse_events.csv" if events is not None else None,
+            "events_complete": events is not None and protocol.data.events_complete,
             "alternatives": tuple(alternative_file(name) for name in alternatives or {}),
         }
         data = protocol.data.model_copy(update=named)
@@ -163,14 +164,24 @@ class Trial:
     def events(self) -> pd.DataFrame:
         """One row an adverse event: ``patient, lesion, term, severity, start_week, end_week, related``, others.
 
-        Empty where no event occurred or none were recorded: `events_recorded` tells which.
+        ``severity`` is an ordered Categorical: mild, moderate, severe, life-threatening, fatal, whatever words
+        or CTCAE grades the file has. Empty where no event occurred or none is known of: `events_known` tells.
         """
         return self._events.copy(deep=False)
 
     @property
     def events_recorded(self) -> bool:
-        """Whether the trial has a file (or frame) of adverse events at all."""
+        """Whether the trial has a file (or frame) of adverse events at all, be it without a row."""
         return self.protocol.data.events is not None
+
+    @property
+    def events_known(self) -> bool:
+        """Whether anything can be said of harm.
+
+        A file without a row may be one that nobody filled in. It says that no event occurred only where the
+        protocol says so: ``[data] events_complete = true``.
+        """
+        return self.events_recorded and (len(self._events) > 0 or self.protocol.data.events_complete)
 
     def endpoint(self, name: str, population: str = "all") -> pd.DataFrame:
         """Return an endpoint as the long frame that models take.

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from outcomes.adverse_events import check_events
 from outcomes.assessments_check import check_assessments, read_rows
 from outcomes.errors import Defect
 from outcomes.nearest import nearest
@@ -20,7 +20,6 @@ from outcomes.units import (
     Units,
     categorical,
     intercurrent_flags,
-    known_lesions,
     known_patients,
     same_arm,
     text_series,
@@ -85,7 +84,7 @@ def check_trial(
     check = checks.get("assessments")
     if check is not None:
         assessments = check_assessments(protocol, check, units, notes)
-    events = _events(protocol, checks.get("events"), units)
+    events = check_events(protocol, checks.get("events"), units)
     _flags(protocol, checks, defects)
     order = {
         table.file: position for position, name in enumerate(FILES) if (table := tables.get(name)) is not None
@@ -281,39 +280,6 @@ def _lesions_of_assessments(
                 "Write one row a lesion into a file of its own, and name it in [data]",
             )  # fmt: skip
     return frame, arms_of
-
-
-def _events(protocol: Protocol, check: TableCheck | None, units: Units) -> pd.DataFrame:
-    weeks = ("start_week", "end_week")
-    empty = _none("events").astype(dict.fromkeys(weeks, "float64"))
-    if check is None:
-        return empty
-    if not all(
-        [check.require("patient", "the patient's identifier"), check.require("term", "what happened")]
-    ):
-        return empty
-    ids = check.identifier("patient", "patient identifier")
-    columns: dict[str, pd.Series] = {"patient": text_series(ids)}
-    if units.patients:
-        known_patients(check, ids, units.patients)
-    labels: list[str | None] = [None] * check.length
-    if check.has("lesion"):
-        labels = check.identifier("lesion", "lesion label", may_be_missing=True)
-        known_lesions(check, ids, labels, units)
-    columns["lesion"] = text_series(labels)
-    columns["term"] = text_series(check.identifier("term", "term"))
-    blank: list[str | None] = [None] * check.length
-    columns["severity"] = text_series(check.text("severity") if check.has("severity") else blank)
-    for week in weeks:
-        values = check.number(week, what="a week") if check.has(week) else np.full(check.length, np.nan)
-        columns[week] = pd.Series(values)
-    for position in np.flatnonzero(columns["end_week"].to_numpy() < columns["start_week"].to_numpy()):
-        start, end = (float(columns[week][position]) for week in weeks)
-        problem = f"the event ends in week {end:g}, before it starts in week {start:g}"
-        check.report(int(position), "end_week", problem, f"week {start:g} or later", "Correct it", f"{end:g}")
-    columns["related"] = text_series(check.text("related") if check.has("related") else blank)
-    columns |= _other_columns(check, set(CANONICAL_COLUMNS["events"]))
-    return pd.DataFrame(columns) if check.length else empty
 
 
 def _flags(protocol: Protocol, checks: Mapping[str, TableCheck | None], defects: list[Defect]) -> None:

@@ -53,8 +53,14 @@ def trial_summary(trial: Trial) -> Iterator[tuple[str, str]]:
     if len(trial.events):
         patients = counted(trial.events["patient"].nunique(), "patient")
         yield "Events", f"{len(trial.events)} in {patients}"
+    elif trial.events_known:
+        yield "Events", "none occurred, as [data] events_complete says"
     elif trial.events_recorded:
-        yield "Events", "none in the file"
+        yield (
+            "Events",
+            f"{protocol.data.events} holds no event: the report will say that nothing can be said of harm, "
+            "unless the protocol says [data] events_complete = true",
+        )
     for note in trial.notes:
         yield "Note", note
 

@@ -448,3 +448,18 @@ def test_the_demo_writes_a_trial_and_its_report(tmp_path: Path) -> None:
     assert {"trial.toml", "assessments.csv", "report/report.html", "report/report.ipynb"} <= names
     assert str(tmp_path / "demo" / "report" / "report.html") in result.stdout
     assert run("demo", tmp_path / "demo").exit_code == 2, "a trial is there already"
+
+
+def test_check_says_that_an_events_file_without_a_row_says_nothing(within_patient_trial: Path) -> None:
+    (within_patient_trial / "adverse_events.csv").write_text("patient,term\n", encoding="utf-8")
+    toml = within_patient_trial / "trial.toml"
+    said = " ".join(run("check", toml).stdout.split())
+    assert "adverse_events.csv holds no event: the report will say that nothing can be said of harm" in said
+    toml.write_text(
+        toml.read_text(encoding="utf-8").replace(
+            'events = "adverse_events.csv"', 'events = "adverse_events.csv"\nevents_complete = true'
+        ),
+        encoding="utf-8",
+    )
+    said = " ".join(run("check", toml).stdout.split())
+    assert "Events none occurred" in said
