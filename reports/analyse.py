@@ -23,6 +23,7 @@ from reports.steps.harms import add_harms
 from reports.steps.naive import add_carry_across, add_naive
 from reports.steps.observed import add_observed, observed_values
 from reports.steps.sensitivity import add_sensitivity
+from reports.steps.units import planned_rows
 
 Progress = Callable[[str], None]
 """Called with the name of each stage as it begins."""
@@ -44,7 +45,8 @@ class AnalysedEndpoint:
     data
         Endpoint frame after the estimand's strategies, one row a unit and visit after baseline.
     observed
-        Rows that are described and drawn: `data`, before it the baseline where it is on the same scale.
+        Rows that are described and drawn: one a planned unit and visit, without a value where the data have none;
+        before them the baseline where it is on the same scale.
     model
         The fitted model of a continuous endpoint.
     verdict
@@ -119,9 +121,9 @@ def analyse_trial(trial: Trial, progress: Progress | None = None) -> AnalysedTri
     say("Looking at the answer from other sides")
     _beside_primary(trial, primary, out)
     say("Describing patients, lesions and harms")
-    everyone = trial.endpoint(primary.analysis.endpoint)
-    used = primary.data if primary.model is None else primary.model.used
-    add_flow(trial, everyone, at_visit(used, primary.analysis.visit), out)
+    everyone = planned_rows(trial, primary.analysis.endpoint)
+    used = at_visit(primary.data, primary.analysis.visit) if primary.model is None else primary.model.used
+    add_flow(trial, everyone, used, primary.analysis.visit, out)
     add_exposure(trial, out)
     add_baseline(trial, everyone, out)
     add_harms(trial, out)
@@ -144,7 +146,8 @@ def _analyse(trial: Trial, analysis: Analysis, out: ResultsBuilder) -> AnalysedE
         handled.say("handling", event.sentence, subject=event.event)
     data = estimand.frame
     visit = protocol.baseline_visit
-    observed = observed_values(data, facts, None if visit is None else (visit.name, visit.week))
+    planned = planned_rows(trial, facts.name, analysis.population, data)
+    observed = observed_values(planned, facts, None if visit is None else (visit.name, visit.week))
     add_observed(observed, facts, scope.scope(analysis=f"{analysis.name}/observed", method="observed values"))
     model, verdict = None, None
     try:

@@ -107,13 +107,12 @@ def verdict_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFr
 def flow_rows(context: ReportContext) -> pd.DataFrame:
     """Return the stages of the flow, with what was missing at each visit as a note."""
     results = context.results
-    observed = f"{context.primary.name}/observed"
     records = []
     for row in results.select(analysis="flow", statistic="patients"):
         found = results.select(analysis="flow", statistic="lesions", level=row.level, arm=row.arm)
         if row.arm == "" and row.level != "Enrolled":
             continue
-        missing = results.get(observed, "missing", visit=row.visit, arm=row.arm) if row.visit else None
+        missing = results.get("flow", "missing", visit=row.visit, arm=row.arm) if row.visit else None
         records.append(
             {
                 "stage": row.level,

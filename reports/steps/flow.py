@@ -16,6 +16,8 @@ ENROLLED = "Enrolled"
 ALLOCATED = "Allocated"
 TREATED = "Treated at least once"
 ANALYSED = "In the primary analysis"
+WITH_VALUE = "Of these, with a value at"
+"""Begins the stage of a model of several visits that has a value at the primary one."""
 
 DELIVERED = {
     "sessions_done": "Sessions",
@@ -31,7 +33,9 @@ TREATMENT_COLUMNS = ("sessions_done", "treated")
 """Columns of the lesions or patients that say whether a unit was treated: positive means that it was."""
 
 
-def add_flow(trial: Trial, primary: pd.DataFrame, used: pd.DataFrame, out: ResultsBuilder) -> None:
+def add_flow(
+    trial: Trial, primary: pd.DataFrame, used: pd.DataFrame, visit: str, out: ResultsBuilder
+) -> None:
     """Write the stages of the flow and the exclusions.
 
     Parameters
@@ -39,10 +43,12 @@ def add_flow(trial: Trial, primary: pd.DataFrame, used: pd.DataFrame, out: Resul
     trial
         The trial.
     primary
-        Endpoint frame of the primary analysis over all visits and all patients; ``value`` is missing where it
-        was.
+        One row a planned unit and visit of the primary endpoint over all patients (`planned_rows`); ``value`` is
+        missing where it was.
     used
-        Rows that the primary analysis used.
+        Rows that the primary analysis used: of several visits where its model is.
+    visit
+        The visit of the primary analysis.
     out
         Where the numbers go.
     """
@@ -55,12 +61,19 @@ def add_flow(trial: Trial, primary: pd.DataFrame, used: pd.DataFrame, out: Resul
     if treated is not None:
         _stage(flow, TREATED, count_by_arm(treated, arms))
     observed = primary[primary["value"].notna()]
-    for visit in primary["visit"].cat.categories:
-        _stage(
-            flow, f"Assessed at {visit}", count_by_arm(observed[observed["visit"] == visit], arms), str(visit)
-        )
+    for planned in map(str, primary["visit"].cat.categories):
+        stage = f"Assessed at {planned}"
+        _stage(flow, stage, count_by_arm(observed[observed["visit"] == planned], arms), planned)
+        gone = primary[(primary["visit"] == planned) & primary["value"].isna()]
+        for arm in arms:
+            flow.add("missing", int((gone["arm"] == arm).sum()), level=stage, arm=arm, visit=planned)
     _stage(flow, ANALYSED, count_by_arm(used, arms))
     flow.add_all(count_units(used), level=ANALYSED)
+    at_visit = used[used["visit"].astype(str) == visit]
+    if len(at_visit) < len(used):
+        stage = f"{WITH_VALUE} {visit}"
+        _stage(flow, stage, count_by_arm(at_visit, arms))
+        flow.add_all(count_units(at_visit), level=stage)
     for population in trial.protocol.populations:
         _exclusions(trial, population.name, out)
 

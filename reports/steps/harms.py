@@ -32,6 +32,10 @@ def add_harms(trial: Trial, out: ResultsBuilder) -> None:
     if not trial.events_recorded:
         scope.say("not_provided", "No adverse events were provided with the data.")
         return
+    if not len(trial.events) and not trial.events_known:
+        # A file with a header alone is what a template leaves: that nobody had an event must be said in the protocol.
+        scope.say("not_provided", "The file of adverse events is empty.")
+        return
     units = allocated_units(trial)
     events = with_arms(trial, units)
     totals = count_units(units)

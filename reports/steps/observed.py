@@ -22,7 +22,7 @@ def observed_values(
     Parameters
     ----------
     data
-        Endpoint frame: one row a unit and visit after baseline.
+        One row a planned unit and visit after baseline, as `planned_rows` returns them.
     facts
         The endpoint.
     baseline

@@ -13,6 +13,7 @@ from outcomes.errors import ModelError
 from reports.analyse import analyse_trial
 from reports.steps.harms import exact_limits
 from reports.steps.observed import mean_and_interval
+from reports.steps.units import missing_by_arm_and_visit
 from reports.verdicts import component_speller, lines_of, verdict_lines
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -201,6 +202,64 @@ def test_flow_counts_what_is_there(frames):
     assert results.value("flow", "patients", level="In the primary analysis", arm="") == 10
     assert results.value("score/observed", "missing", visit="Week 24", arm="") == 8
     assert not results.has("flow", "patients", level="Treated at least once")
+
+
+def test_a_visit_without_a_row_is_a_missing_value(frames):
+    """The usual layout: a lesion that was not seen has no row. Its absence counts as a row without a value does."""
+    scores = frames["assessments"]
+    gone = (scores["patient"].isin(["P0", "P1"])) & (scores["visit"] == "Week 24")
+    empty = Trial.from_frames(
+        protocol(), **{**frames, "assessments": scores.assign(score=scores["score"].mask(gone))}
+    )
+    absent = Trial.from_frames(protocol(), **{**frames, "assessments": scores[~gone]})
+    results = analyse_trial(absent).results
+    assert results.value("score/observed", "missing", visit="Week 24", arm="") == 8
+    assert results.value("score/observed", "expected", visit="Week 24", arm="PRP") == 12
+    assert results.value("flow", "missing", visit="Week 24", arm="PRP") == 2
+    assert results.value("flow", "missing", visit="Week 12", arm="PRP") == 0
+    pd.testing.assert_frame_equal(
+        missing_by_arm_and_visit(absent, "score"), missing_by_arm_and_visit(empty, "score")
+    )
+    counted = missing_by_arm_and_visit(absent, "score").set_index(["visit", "arm"])
+    assert counted.loc[("Week 24", "Laser")].tolist() == [12, 2]
+
+
+def test_a_patient_who_never_came_back_is_missing_and_has_a_baseline(sound_trials):
+    trial = read_trial(sound_trials["parallel"] / "trial.toml")
+    rows = trial.assessments
+    gone = (rows["patient"] == "P01") & (rows["visit"] != "Baseline")
+    gone |= (rows["patient"] == "P02") & (rows["visit"] == "Week 24")
+    frames = {"patients": trial.patients, "assessments": rows[~gone]}
+    results = analyse_trial(Trial.from_frames(trial.protocol, **frames)).results
+    assert results.value("vasi_change/observed", "expected", visit="Week 24", arm="") == 18
+    assert results.value("vasi_change/observed", "missing", visit="Week 24", arm="") == 2
+    assert results.value("flow", "missing", visit="Week 12", arm="PRP") == 1
+    # What was measured before treatment is known of all eighteen.
+    assert results.value("baseline", "n", endpoint="vasi_change", arm="") == 18
+    before = rows.loc[rows["visit"] == "Baseline", "vasi"].mean()
+    assert results.value("baseline", "mean", endpoint="vasi_change", arm="") == pytest.approx(
+        before, rel=ROUNDED
+    )
+
+
+def test_the_flow_tells_who_the_model_used_and_who_has_a_value_at_the_primary_visit(sound_trials):
+    trial = read_trial(sound_trials["parallel"] / "trial.toml")
+    rows = trial.assessments
+    gone = (rows["patient"] == "P01") & (rows["visit"] != "Baseline")
+    gone |= (rows["patient"] == "P02") & (rows["visit"] == "Week 24")
+    frames = {"patients": trial.patients, "assessments": rows[~gone]}
+    analysed = analyse_trial(Trial.from_frames(trial.protocol, **frames))
+    results = analysed.results
+    assert results.value("flow", "patients", level="In the primary analysis", arm="") == 17
+    assert results.value("vasi_change/model", "n_subjects") == 17
+    assert results.value("flow", "patients", level="Of these, with a value at Week 24", arm="") == 16
+
+
+def test_an_empty_file_of_events_says_nothing_of_harm(frames):
+    header = pd.DataFrame({"patient": [], "lesion": [], "term": []}, dtype=str)
+    results = analyse_trial(Trial.from_frames(protocol(), **frames, events=header)).results
+    assert results.text("harms", "not_provided") == "The file of adverse events is empty."
+    assert not results.has("harms", "events")
 
 
 def test_treated_units_are_those_with_a_session(frames):
