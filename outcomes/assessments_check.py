@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from outcomes.assessments_order import check_baselines, check_order, check_windows
+from outcomes.assessments_order import check_baselines, check_order, check_windows, weeks_by_date
 from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ProtocolError, ScoringError
 from outcomes.measured import MeasuredColumn, measured_columns, root_endpoints, score_items
@@ -139,10 +139,11 @@ def check_assessments(protocol: Protocol, check: TableCheck, units: Units, notes
         _check_levels(check, rows, frame, outcomes, recorded)
     _check_totals(protocol, check, rows, frame)
     assessed = np.any([recorded[column.name] for column in outcomes], axis=0)
-    check_windows(protocol, check, rows.first, frame, assessed, notes)
+    timed = frame if check.has("week") else frame.assign(week=weeks_by_date(frame, units))
+    check_windows(protocol, check, rows.first, timed, assessed, notes)
     check_order(protocol, check, rows.first, frame, units)
     check_baselines(protocol, check, rows.first, frame, outcomes, recorded, notes)
-    return _with_planned_weeks(protocol, frame)
+    return _with_planned_weeks(protocol, timed)
 
 
 def _has_columns(protocol: Protocol, check: TableCheck, outcomes: tuple[MeasuredColumn, ...]) -> bool:
@@ -341,7 +342,7 @@ def _check_total(check: TableCheck, position: int, facts: EndpointFacts, row: pd
 
 
 def _with_planned_weeks(protocol: Protocol, frame: pd.DataFrame) -> pd.DataFrame:
-    """Where no week was recorded, the visit's planned week."""
+    """Where no week was recorded and no dates tell it, the visit's planned week."""
     planned = {visit.name: float(visit.week) for visit in protocol.visits}
     weeks = frame["week"].to_numpy(dtype=float)
     by_plan = np.array([planned.get(visit, np.nan) for visit in frame["visit"].astype(object)], dtype=float)

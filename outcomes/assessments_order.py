@@ -17,10 +17,13 @@ from outcomes.protocol import Protocol, Visit
 from outcomes.table_check import TableCheck
 from outcomes.units import Units
 
-__all__ = ["check_baselines", "check_order", "check_windows"]
+__all__ = ["check_baselines", "check_order", "check_windows", "weeks_by_date"]
 
 Positions = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+_DAYS_PER_WEEK = 7.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,28 @@ def _or_none(column: pd.Series) -> list[str | None]:
     return list(cells.where(cells.notna(), None))
 
 
+def weeks_by_date(frame: pd.DataFrame, units: Units) -> Floats:
+    """Return the week of each assessment by its date: days since the patient's first treatment, over seven.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Assessments: ``patient``, and ``date`` (ISO 8601) where the file has it.
+    units : Units
+        Of which the treatment dates count.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In weeks, negative before treatment; NaN where either date is not known.
+    """
+    if "date" not in frame or not units.treatment_dates:
+        return np.full(len(frame), np.nan)
+    start = pd.to_datetime(frame["patient"].astype(object).map(units.treatment_dates), format="%Y-%m-%d")
+    days = (pd.to_datetime(frame["date"].astype(object), format="%Y-%m-%d") - start).dt.days
+    return np.asarray(days, dtype=np.float64) / _DAYS_PER_WEEK
+
+
 def check_windows(
     protocol: Protocol,
     check: TableCheck,
@@ -62,7 +87,10 @@ def check_windows(
     assessed: Mask,
     notes: list[str],
 ) -> None:
-    """Report assessments outside their visit's window, or count them where the protocol keeps them."""
+    """Report assessments outside their visit's window, or count them where the protocol keeps them.
+
+    The weeks of the frame are the file's own or, where it has none, those by date.
+    """
     weeks = frame["week"].to_numpy(dtype=float)
     names = frame["visit"].astype(object).to_numpy()
     if check.has("week"):
@@ -71,11 +99,15 @@ def check_windows(
             check.report(
                 int(first[number]), "week", "the week is missing", "a week, as in the other rows", hint
             )
+    unchecked, windowed = 0, 0
     for visit in protocol.visits:
         if visit.window is None:
             continue
         low, high = visit.window
-        outside = np.flatnonzero(assessed & (names == visit.name) & ((weeks < low) | (weeks > high)))
+        here = assessed & (names == visit.name)
+        windowed += int(here.sum())
+        unchecked += int((here & np.isnan(weeks)).sum())
+        outside = np.flatnonzero(here & ((weeks < low) | (weeks > high)))
         if visit.out_of_window == "keep":
             if len(outside):
                 kept = counted(len(outside), "assessment")
@@ -84,8 +116,19 @@ def check_windows(
         for number in outside:
             expected = f"week {low:g} to {high:g}, the window of {visit.name!r}"
             hint = 'Correct it, or say out_of_window = "keep" at the visit in trial.toml'
-            problem = "the assessment is outside its visit's window"
-            check.report(int(first[number]), "week", problem, expected, hint, f"{weeks[number]:g}")
+            problem, column, shown = (
+                "the assessment is outside its visit's window",
+                "week",
+                f"{weeks[number]:g}",
+            )
+            if not check.has("week"):
+                expected += f" (this is week {weeks[number]:.3g} by the patient's treatment_date)"
+                column, shown = "date", str(frame["date"].iloc[number])
+            check.report(int(first[number]), column, problem, expected, hint, shown)
+    if unchecked and not check.has("week"):
+        which = "" if unchecked == windowed else f" of {counted(unchecked, 'assessment')}"
+        why = "a week, or a date here and a treatment_date of the patient, are needed"
+        notes.append(f"{check.file}: windows not checked{which}: {why}.")
 
 
 def check_order(

@@ -113,7 +113,7 @@ def _hidden(values: Any, formulas: Any, label: str) -> list[Defect]:
 def _table(records: Records, label: str) -> Reading:
     """Make the table; Excel pads every row to the widest, so that no row is ragged."""
     if not records:
-        expected, hint = "a header and one row or more", "Export the table again"
+        expected, hint = "a header and one row or more", "Fill it in, or export the table again"
         return None, [Defect(label, HEADER_ROW, None, None, expected, hint, "the sheet is empty")]
     width = len(records[0][1])
     used = [position for position in range(width) if any(row[position] is not None for _, row in records)]

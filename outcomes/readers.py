@@ -183,7 +183,7 @@ def _cannot_open(path: Path, label: str) -> Defect | None:
             label, f"the file cannot be read: {error.strerror or error}", "a readable file", hint
         )
     if not first:
-        hint = "Export the table again"
+        hint = "Fill it in, or export the table again"
         return Defect(
             label, HEADER_ROW, None, None, "a header and one row or more", hint, "the file is empty"
         )
@@ -270,7 +270,7 @@ def _from_records(
     records: list[tuple[int, list[str]]], label: str, separator: str, defects: list[Defect]
 ) -> Reading:
     if not records:
-        expected, hint = "a header and one row or more", "Export the table again"
+        expected, hint = "a header and one row or more", "Fill it in, or export the table again"
         return None, [*defects, Defect(label, HEADER_ROW, None, None, expected, hint, "the file is empty")]
     (_, header), body = records[0], records[1:]
     if len(header) == 1:

@@ -186,7 +186,7 @@ class TableCheck:
         """Report a table without any record; return whether it has one."""
         if self.length > 0:
             return True
-        hint = "Export the table again"
+        hint = "Fill it in, or export the table again"
         first = next(iter(self._columns), None)
         column = None if first is None else self.shown(first)
         self.defects.append(

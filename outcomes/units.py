@@ -57,9 +57,20 @@ def known_patients(check: TableCheck, ids: list[str | None], patients: Mapping[s
     for position, patient in enumerate(ids):
         if patient is None or patient in patients or patient != patient.strip():
             continue  # missing ones and stray blanks are reported as such
-        near = nearest(patient, patients)
-        hint = f"Did you mean {near!r}?" if near else "Add the patient to the patients' file, or correct it"
+        hint = _hint(patient, patients) or "Add the patient to the patients' file, or correct it"
         check.report(position, "patient", "unknown patient", "a patient of the patients' file", hint, patient)
+
+
+def _hint(name: str, known: Iterable[str]) -> str | None:
+    """Say which known name was meant, first of all the one from which leading zeros alone set it apart."""
+    others = tuple(known)
+    bare = name.lstrip("0")
+    same = [other for other in others if bare and bare[0].isdigit() and other.lstrip("0") == bare]
+    if len(same) == 1:
+        why = "a spreadsheet may have dropped them, so keep identifiers as text"
+        return f"Did you mean {same[0]!r}? Only leading zeros differ: {why}"
+    near = nearest(name, others)
+    return None if near is None else f"Did you mean {near!r}?"
 
 
 def known_lesions(check: TableCheck, ids: list[str | None], labels: list[str | None], units: Units) -> None:
@@ -76,8 +87,7 @@ def known_lesions(check: TableCheck, ids: list[str | None], labels: list[str | N
             continue  # reported as such
         listed = ", ".join(map(repr, of_patient[owner])) or "none in the lesions' file"
         expected = f"a lesion of patient {owner!r} ({listed})"
-        near = nearest(label, of_patient[owner])
-        hint = f"Did you mean {near!r}?" if near else "Add the lesion to the lesions' file, or correct it"
+        hint = _hint(label, of_patient[owner]) or "Add the lesion to the lesions' file, or correct it"
         check.report(position, "lesion", "unknown lesion", expected, hint, label)
 
 

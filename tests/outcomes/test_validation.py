@@ -396,6 +396,73 @@ def test_a_baseline_after_treatment_by_its_date(parallel, day, row):
     assert defect.problem == "the baseline is after treatment"
 
 
+def windowed(parallel, rows, start="2026-01-08"):
+    """Give Week 12 a window and the assessments dates without weeks; patient 03 has no treatment date."""
+    edit(parallel, "trial.toml", "week = 12\n", "week = 12\nwindow = [10, 14]\n")
+    (parallel / "patients.csv").write_text(
+        f"patient,arm,treatment_date\n01,Laser,{start}\n02,PRP,{start}\n03,Both,\n"
+    )
+    (parallel / "assessments.csv").write_text("patient,visit,date,VASI\n" + "\n".join(rows) + "\n")
+    return parallel / "trial.toml"
+
+
+# Days since 2026-01-08: 2026-03-19 is day 70, 2026-04-16 is day 98 (weeks 10 and 14), 2026-04-17 is day 99.
+IN_TIME = ["01,Baseline,2026-01-08,20", "01,Week 12,2026-03-19,10"]
+AT_THE_END = ["02,Baseline,2026-01-01,20", "02,Week 12,2026-04-16,10"]
+
+
+def test_windows_are_checked_by_date_where_there_is_no_week(parallel):
+    windowed(parallel, [*IN_TIME, AT_THE_END[0], "02,Week 12,2026-04-17,10"])
+    defect = the_only(parallel)
+    assert (defect.row, defect.column, defect.value) == (5, "date", "2026-04-17")
+    assert defect.problem == "the assessment is outside its visit's window"
+    assert "week 14.1 by" in defect.expected  # 99 / 7
+
+
+def test_weeks_come_from_dates_where_both_are_known(parallel):
+    toml = windowed(parallel, [*IN_TIME, *AT_THE_END])
+    trial = read_trial(toml)
+    assert trial.assessments["week"].tolist() == [0.0, 10.0, -1.0, 14.0]
+    assert trial.notes == ()
+
+
+def test_windows_that_cannot_be_checked_are_said(parallel):
+    rows = [*IN_TIME, *AT_THE_END, "03,Baseline,2026-01-05,20", "03,Week 12,2026-09-01,10"]
+    trial = read_trial(windowed(parallel, rows))
+    (note,) = trial.notes
+    assert note.startswith("assessments.csv: windows not checked of 1 assessment: a week, or a date")
+    assert trial.assessments["week"].tolist() == [0.0, 10.0, -1.0, 14.0, 0.0, 12.0]
+
+
+def test_windows_without_weeks_or_dates_are_said_to_be_unchecked(parallel):
+    edit(parallel, "trial.toml", "week = 12\n", "week = 12\nwindow = [10, 14]\n")
+    text = (parallel / "assessments.csv").read_text()
+    text = text.replace(",week,", ",").replace(",0,", ",").replace(",12,", ",")
+    (parallel / "assessments.csv").write_text(text)
+    (note,) = read_trial(parallel / "trial.toml").notes
+    assert note.startswith("assessments.csv: windows not checked: ")
+
+
+def test_late_assessments_by_date_can_be_kept_and_are_counted(parallel):
+    toml = windowed(parallel, [*IN_TIME, AT_THE_END[0], "02,Week 12,2026-04-17,10"])
+    edit(parallel, "trial.toml", "[10, 14]", '[10, 14]\nout_of_window = "keep"')
+    assert read_trial(toml).notes == ("assessments.csv: 1 assessment outside the window of Week 12 kept.",)
+
+
+def test_identifiers_that_lost_their_leading_zeros(parallel):
+    text = (parallel / "patients.csv").read_text()
+    (parallel / "patients.csv").write_text(text.replace("\n0", "\n") + "11,Both\n")  # as a spreadsheet saves
+    hints = {defect.value: defect.hint for defect in defects_of(parallel)}
+    assert set(hints) == {"01", "02", "03"}
+    assert hints["01"].startswith("Did you mean '1'? Only leading zeros differ")
+    assert "spreadsheet" in hints["02"]
+
+
+def test_an_empty_table_is_to_be_filled_in(parallel):
+    (parallel / "assessments.csv").write_text("patient,visit,week,VASI\n")
+    assert the_only(parallel).hint.startswith("Fill it in")
+
+
 def test_dates_that_are_none_and_visits_out_of_order(parallel):
     (parallel / "assessments.csv").write_text(
         "patient,visit,date,VASI\n"
