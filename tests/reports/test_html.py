@@ -4,6 +4,10 @@ from html.parser import HTMLParser
 
 import pytest
 
+from outcomes import read_trial
+from reports.analyse import analyse_trial
+from reports.compose import compose
+from reports.context import ReportContext
 from reports.document import (
     BulletList,
     Definitions,
@@ -14,7 +18,7 @@ from reports.document import (
     Paragraph,
     Section,
 )
-from reports.render.html import header_cells, inline_svg, render_html, spanner_cells
+from reports.render.html import body_cells, header_cells, inline_svg, render_html, spanner_cells
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
 
@@ -172,28 +176,147 @@ def test_tables_and_figures_are_numbered_in_their_order(page):
 
 
 def test_header_cells_of_pairs_are_merged():
-    assert [(cell.text, cell.span) for cell in header_cells(AREAS)] == [
-        ("Mean (SD)", 2),
-        ("Difference", 1),
-        ("95 % CI", 2),
-        ("Answer", 1),
+    assert [(cell.text, cell.span, cell.columns) for cell in header_cells(AREAS)] == [
+        ("Mean (SD)", 1, 2),
+        ("Difference", 1, 1),
+        ("95 % CI", 1, 2),
+        ("Answer", 1, 1),
     ]
-    assert [(cell.text, cell.span) for cell in spanner_cells(AREAS)] == [("Laser", 2), *[("", 1)] * 4]
+    assert [(cell.text, cell.span) for cell in spanner_cells(AREAS)] == [
+        ("Laser", 1),
+        ("", 1),
+        ("", 1),
+        ("", 1),
+    ]
     assert spanner_cells(AREAS)[0].lines == ("N = 30 patients", "n = 30 lesions")
 
 
-def test_numbers_keep_cells_of_their_own(page):
-    body = page[page.index("<tbody>") : page.index("</tbody>")]
-    cells = re.findall(r'<td class="([a-z ]+)"[^>]*>.*?<span class="v">(.*?)</span>', body)
-    assert cells[1:] == [
-        ("number begins leads", "8.8"),
-        ("paren", "2"),
-        ("number", "−3"),
-        ("low leads", "−10.5"),
-        ("high", "4.5"),
-        ("text", "worse"),
+UNEVEN = Table(
+    name="uneven",
+    title="Uneven",
+    stub="Lesion",
+    columns=(
+        Column("Mean (SD)", spanner="Laser"),
+        Column("", "paren", spanner="Laser"),
+        Column("No.", spanner="Laser"),
+        Column("95 % CI", "low"),
+        Column("", "high"),
+        Column("p", notes=("test",)),
+    ),
+    rows=(
+        Row(
+            Cell("all"),
+            (
+                Cell("33.8", 33.8),
+                Cell("9.0", 9.0),
+                Cell("24", 24),
+                Cell("−1.3", -1.3),
+                Cell("4.1", 4.1),
+                Cell("<.001", 0.0001, notes=("test",)),
+            ),
+        ),
+        Row(
+            Cell("face"),
+            (
+                Cell("134", 134),
+                Cell("12.25", 12.25),
+                Cell("7", 7),
+                Cell("−10.25", -10.25),
+                Cell("14", 14),
+                Cell(".29", 0.29),
+            ),
+        ),
+        Row(Cell("no SD"), (Cell("2.5", 2.5), Cell(), Cell("1", 1), Cell(), Cell(), Cell())),
+        Row(Cell("none"), (Cell("not estimable", span=2), Cell("0", 0), Cell("undefined", span=2), Cell())),
+    ),
+    notes={"test": "Min test."},
+)
+"""Numbers of every length, so that each needs other room to stand under the others."""
+
+
+class Grid(HTMLParser):
+    """The text of every body cell, as a program reads it that knows nothing of style sheets."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.inside, self.body = [], False, False
+
+    def handle_starttag(self, tag, attrs):
+        self.body = self.body or tag == "tbody"
+        if self.body and tag == "tr":
+            self.rows.append([])
+        if self.body and tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.inside = True
+
+    def handle_endtag(self, tag):
+        if tag == "tbody":
+            self.body = False
+        if tag in ("td", "th"):
+            self.inside = False
+
+    def handle_data(self, data):
+        if self.inside and self.body:
+            self.rows[-1][-1] += data
+
+
+def grid_of(table):
+    return grid_of_page(render_html(Document(make_document().headline, (Section("t", "T", (table,)),))))
+
+
+def grid_of_page(page):
+    grid = Grid()
+    grid.feed(page)
+    return grid.rows
+
+
+def test_a_cells_text_is_what_a_person_reads_and_nothing_else():
+    assert grid_of(UNEVEN) == [
+        ["all", "33.8 (9.0)", "24", "−1.3 to 4.1", "<.001a"],
+        ["face", "134 (12.25)", "7", "−10.25 to 14", ".29"],
+        ["no SD", "2.5", "1", "", ""],
+        ["none", "not estimable", "0", "undefined", ""],
     ]
-    assert "face &lt;1 cm" in body
+
+
+@pytest.mark.parametrize("design", ["within-patient", "parallel"])
+def test_a_real_report_shows_the_numbers_of_its_tables_and_no_other(sound_trials, design):
+    analysed = analyse_trial(read_trial(sound_trials[design] / "trial.toml"))
+    document = compose(ReportContext(analysed.trial.protocol, analysed.results), {})
+    rows = iter(grid_of_page(render_html(document)))
+    number = re.compile(r"[−<]?(?:\d+[.]?\d*|[.]\d+)")
+    for table in document.tables:
+        for row, read in zip(table.rows, rows, strict=False):
+            held = [found for cell in (row.label, *row.cells) for found in number.findall(cell.text)]
+            assert number.findall(" ".join(read)) == held, (table.name, row.label.text)
+    assert next(rows, None) is None
+
+
+def test_numbers_stand_under_each_other_by_room_that_is_not_text():
+    first, second, third, _ = (body_cells(UNEVEN, row) for row in UNEVEN.rows)
+    assert [(piece.lead, piece.text, piece.pad) for piece in first[0].pieces] == [
+        ("", "33.8", ""),
+        ("0", "9.0", "0"),
+    ]
+    assert [(piece.lead, piece.text, piece.pad) for piece in second[2].pieces] == [
+        ("", "−10.25", ""),
+        ("", "14", ".0"),
+    ]
+    assert len(third[0].pieces[1].pad) == len(" (12.25)")
+    assert [(cell.span, cell.columns) for cell in body_cells(UNEVEN, UNEVEN.rows[3])] == [
+        (1, 2),
+        (1, 1),
+        (1, 2),
+        (1, 1),
+    ]
+
+
+def test_a_spreadsheet_gets_a_cell_for_each_number(page):
+    """The script that copies takes the text of each `.v`, and fills up to the table's own columns."""
+    row = page[page.index("face &lt;1 cm") : page.index("</tbody>")]
+    assert re.findall(r'<span class="v">(.*?)</span>', row) == ["8.8", "2", "−3", "−10.5", "4.5", "worse"]
+    spans = re.findall(r'<t[dh] class="[a-z ]+"(?: colspan="\d+")?(?: data-columns="(\d+)")?>', row)
+    assert sum(int(columns or 1) for columns in spans) == len(AREAS.columns)
 
 
 def test_footnotes_and_source(page):

@@ -53,11 +53,14 @@
     const part = selection.getRangeAt(0).cloneContents();
     const rows = [...part.querySelectorAll("tr")];
     if (!rows.length) return;
-    for (const extra of part.querySelectorAll("sup, .pad")) extra.remove();
+    for (const extra of part.querySelectorAll("sup")) extra.remove();
     const plain = (text) => text.replace(/\s+/g, " ").trim().replace(/−(?=[\d.·])/g, "-").replace(/(\d|^|-)·(?=\d)/g, "$1.");
-    const cells = rows.map((row) => [...row.children].flatMap((cell) => [
-      plain(cell.textContent), ...Array(Math.max(0, cell.colSpan - 1)).fill(""),
-    ]));
+    // A cell that holds several values ("33.8 (9.0)", "−1.3 to 4.1") becomes a cell for each.
+    const cells = rows.map((row) => [...row.children].flatMap((cell) => {
+      const values = [...cell.querySelectorAll(".v")].map((value) => plain(value.textContent));
+      const found = values.length ? values : [plain(cell.textContent)];
+      return [...found, ...Array(Math.max(0, Number(cell.dataset.columns || 1) - found.length)).fill("")];
+    }));
     const escaped = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
     event.clipboardData.setData("text/plain", cells.map((row) => row.join("\t")).join("\n"));
     event.clipboardData.setData("text/html", "<table>" + cells.map((row) =>
