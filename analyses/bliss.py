@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, isfinite, log, sqrt
+from math import inf, isfinite, log, nan, sqrt
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,9 @@ from outcomes.errors import ModelError
 __all__ = ["Risks", "bliss_curve", "observed_risks", "response_interactions"]
 
 Array = NDArray[np.float64]
+
+BLISS = "Bliss independence"
+"""The question, as the rows name it."""
 
 ASSUMED = tuple(float(p) for p in np.round(np.linspace(0.0, 0.10, 11), 2))
 """Control responses assumed by default where none was measured."""
@@ -55,6 +58,22 @@ class Risks:
         g = np.array([gradient[name] for name in gradient])
         v = self.covariance.loc[list(gradient), list(gradient)].to_numpy()
         return sqrt(max(0.0, float(g @ v @ g)))
+
+    def why_no_contrast(self, gradient: Mapping[str, float]) -> str:
+        """Return why a contrast of these arms is not estimable; empty where it is.
+
+        Where all answers are alike in all of its arms, and where patients do not differ in it, its interval would
+        have no width.
+        """
+        found = {self.proportion[name] for name in gradient}
+        if found == {0.0}:
+            return f"{words.NOT_ESTIMABLE}: no response in any arm"
+        if found == {1.0}:
+            return f"{words.NOT_ESTIMABLE}: everyone responded in every arm"
+        # Proportions are of the order of one, so a smaller error is none but rounding.
+        if not self.std_error(gradient) > 1e-12:
+            return f"{words.NOT_ESTIMABLE}: no variation between patients"
+        return ""
 
 
 def observed_risks(samples: ArmSamples, paired: bool) -> Risks:
@@ -90,7 +109,8 @@ def observed_risks(samples: ArmSamples, paired: bool) -> Risks:
         for person, answers in samples.values[name].items():
             influence[patients[person], column] = float((answers - proportion[name]).sum()) / total
     n = len(patients)
-    covariance = influence.T @ influence * n / (n - 1)
+    # A single patient tells nothing of how patients differ: no variance rather than a division by zero.
+    covariance = influence.T @ influence * n / max(n - 1, 1)
     return Risks(proportion, pd.DataFrame(covariance, index=arms, columns=arms), n - 1)
 
 
@@ -119,10 +139,17 @@ def response_interactions(
     gradient = dict(zip(names, (sign, -sign, -sign, sign), strict=True))
     value = sum(weight * p[name] for name, weight in gradient.items())
     expected = p[square.first] + p[square.second] - p[square.background]
+    name = words.interaction_name(*names, higher_is_better)
+    alike = risks.why_no_contrast(gradient)
+    if alike:
+        return [
+            InteractionQuestion("interaction", "Additive interaction", name, None, alike),
+            InteractionQuestion("bliss", BLISS, _bliss_contrast(names), None, alike),
+        ]
     additive = InteractionQuestion(
         "interaction",
         "Additive interaction",
-        words.interaction_name(*names, higher_is_better),
+        name,
         t_comparison(value, risks.std_error(gradient), risks.df),
         "" if 0 <= expected <= 1 else IMPOSSIBLE,
     )
@@ -132,10 +159,10 @@ def response_interactions(
 def _bliss(names: tuple[str, str, str, str], risks: Risks, higher_is_better: bool) -> InteractionQuestion:
     p = risks.proportion
     _, first, second, background = names
-    contrast = f"log(1 {words.MINUS} response): {words.interaction_name(*names, higher_is_better=False)}"
+    contrast = _bliss_contrast(names)
 
     def without(reason: str) -> InteractionQuestion:
-        return InteractionQuestion("bliss", "Bliss independence", contrast, None, reason)
+        return InteractionQuestion("bliss", BLISS, contrast, None, reason)
 
     if not higher_is_better:
         return without("undefined where a response is not the good outcome")
@@ -148,14 +175,23 @@ def _bliss(names: tuple[str, str, str, str], risks: Risks, higher_is_better: boo
     weights = dict(zip(names, (-1.0, 1.0, 1.0, -1.0), strict=True))
     value = sum(weight * log(1 - p[name]) for name, weight in weights.items())
     gradient = {name: -weight / (1 - p[name]) for name, weight in weights.items()}
+    alike = risks.why_no_contrast(gradient)
+    if alike:
+        return without(alike)
     return InteractionQuestion(
         "bliss",
-        "Bliss independence",
+        BLISS,
         contrast,
         t_comparison(value, risks.std_error(gradient), risks.df),
         more="more than Bliss independence",
         less="less than Bliss independence",
     )
+
+
+def _bliss_contrast(names: tuple[str, str, str, str]) -> str:
+    """Name the contrast of Bliss's question: it is one of logarithms, which no other row of the table is."""
+    interaction = words.interaction_name(*names, higher_is_better=False)
+    return f"log(1 {words.MINUS} response): {interaction} (log scale)"
 
 
 def bliss_curve(
@@ -183,7 +219,8 @@ def bliss_curve(
     DataFrame
         ``assumed_control_response, expected, observed, excess, std_error, conf_low, conf_high, label``.
         Responses are adjusted for the control, ``(p - p0) / (1 - p0)`` (Abbott WS 1925, J Econ Entomol 18:265);
-        the interval holds p0 for known. NaN where a part responds less than the assumed control.
+        the interval holds p0 for known. NaN where a part responds less than the assumed control, and throughout
+        where all answers are alike.
 
     Raises
     ------
@@ -204,7 +241,8 @@ def bliss_curve(
             second: -(1 - alone[0]) / (1 - p0),
         }
         defined = min(alone) >= -1e-12
-        error = risks.std_error(gradient)
+        alike = bool(risks.why_no_contrast(gradient))
+        error = nan if alike else risks.std_error(gradient)
         half = float(stats.t.isf((1 - level) / 2, risks.df)) * error
         excess = observed - expected
         numbers = [expected, observed, excess, error, excess - half, excess + half]

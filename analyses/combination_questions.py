@@ -155,6 +155,12 @@ class _Case:
         return all(comparison.estimable for comparison in self.compared.values())
 
     @property
+    def why_not_testable(self) -> str:
+        """What stands in the way of the min test: the first part's reason."""
+        reasons = [one.reason for one in self.compared.values() if not one.testable and one.reason]
+        return reasons[0] if reasons else words.NOT_ESTIMABLE
+
+    @property
     def binding(self) -> str:
         """The part that the combination beats least surely."""
         return max(self.compared, key=lambda part: self.compared[part].p_benefit)
@@ -239,9 +245,9 @@ def min_test_p(comparisons: Sequence[Comparison], rules: Rules) -> float:
     -------
     float
         ``min(1, 2 * max(one-sided p towards benefit))`` for two-sided alpha; the largest one-sided p for
-        one-sided alpha; NaN where a comparison is not estimable.
+        one-sided alpha; NaN where a comparison is not estimable or has no test.
     """
-    if not all(comparison.estimable for comparison in comparisons):
+    if not all(comparison.testable for comparison in comparisons):
         return nan
     largest = max(comparison.p_benefit for comparison in comparisons)
     return min(1.0, 2 * largest) if rules.sided == 2 else largest
@@ -254,7 +260,7 @@ def highest_single_agent_limits(comparisons: Sequence[Comparison], rules: Rules)
     reject. The upper limit is the smallest of the upper limits each at 1 - alpha / (2k), by Bonferroni, since
     which part is the highest agent is not known.
     """
-    if not all(comparison.estimable for comparison in comparisons):
+    if not all(comparison.testable for comparison in comparisons):
         return nan, nan
     low = min(comparison.limits(rules.tail)[0] for comparison in comparisons)
     high = min(comparison.limits(rules.tail / len(comparisons))[1] for comparison in comparisons)
@@ -346,7 +352,7 @@ def _min_test_answer(
     if case.missing:
         return f"not assessable: {_not_studied(case, case.missing)}"
     if not isfinite(p):
-        return words.NOT_ESTIMABLE
+        return case.why_not_testable
     alpha, adjusted = case.rules.alpha, joint[case.label]
     if adjusted < alpha and all(row.answer.startswith(words.BETTER) for row in part_rows):
         return f"better than {'both parts' if len(part_rows) == 2 else 'every part'}"
@@ -385,7 +391,7 @@ def _excess_answer(
 ) -> str:
     null, margin = case.evidence.scale.null, case.rules.margin
     if not isfinite(low):
-        return words.NOT_ESTIMABLE
+        return case.why_not_testable
     if high < null and any(row.answer == words.WORSE for row in part_rows):
         return words.WORSE
     excluded = margin is not None and high < null + margin
@@ -432,7 +438,7 @@ def _interaction_row(
         answer=asked.reason or words.NOT_ESTIMABLE,
     )
     comparison = asked.comparison
-    if comparison is None or not comparison.estimable:
+    if comparison is None or not comparison.testable:
         return row
     low, high = comparison.limits(case.rules.tail)
     if not min_test_passed(joint_row):

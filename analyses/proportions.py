@@ -7,7 +7,7 @@ limits are wrong for some tables); Newcombe's hybrid interval is what its defaul
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan, sqrt
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analyses.combination import t_comparison
-from analyses.verdict import Comparison
+from analyses.verdict import Comparison, not_estimable
 
 __all__ = [
     "PairedTable",
@@ -23,6 +23,7 @@ __all__ = [
     "fisher_difference",
     "mcnemar_difference",
     "newcombe_paired",
+    "nothing_to_compare",
 ]
 
 Array = NDArray[np.float64]
@@ -53,6 +54,20 @@ class PairedTable:
         """Count pairs of 0/1 answers, two arrays of one shape."""
         a, b = first > 0.5, second > 0.5
         return cls(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()))
+
+
+def nothing_to_compare(everyone: bool, unit: str) -> str:
+    """Answer a comparison of arms in which all answers are alike.
+
+    Parameters
+    ----------
+    everyone : bool
+        Whether all of them responded; otherwise none did.
+    unit : str
+        Who responds: ``lesion`` or ``patient``.
+    """
+    who = f"every {unit} in every" if everyone else f"no {unit} in any"
+    return f"{who} compared arm reached the threshold: nothing can be compared"
 
 
 def fisher_difference(r1: int, n1: int, r2: int, n2: int) -> Comparison:
@@ -165,11 +180,17 @@ def clustered_difference(pairs: Sequence[tuple[Array, Array]]) -> Comparison:
     -------
     Comparison
         Mean over patients of the difference of their proportions, each patient counting once; t test and interval
-        with (patients - 1) degrees of freedom. Without any spread between patients, no test and no interval.
+        with (patients - 1) degrees of freedom. Without any spread between patients, no test and no interval; and
+        where no lesion responded in either arm, or every one did, no estimate either.
     """
+    answers = np.concatenate([side for pair in pairs for side in pair])
+    if answers.min() == answers.max():
+        return not_estimable(nothing_to_compare(bool(answers.max() > 0.5), "lesion"))
     differences = np.array([float(first.mean() - second.mean()) for first, second in pairs])
     n = len(differences)
     error = float(differences.std(ddof=1)) / sqrt(n) if n > 1 else nan
-    if not error > 0:
-        return Comparison(float(differences.mean()), nan, nan, nan, nan, nan, lambda tail: (nan, nan))
+    # The spread of equal thirds is a rounding error, not zero.
+    if not error > 1e-12:
+        reason = "the difference is the same in every patient" if n > 1 else "one patient alone has both arms"
+        return replace(not_estimable(f"not testable: {reason}"), estimate=float(differences.mean()))
     return t_comparison(float(differences.mean()), error, n - 1)

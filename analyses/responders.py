@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analyses import verdict_words as words
 from analyses.arm_samples import ArmSamples, sample_arms
-from analyses.bliss import ASSUMED, bliss_curve, observed_risks, response_interactions
+from analyses.bliss import ASSUMED, BLISS, Risks, bliss_curve, observed_risks, response_interactions
 from analyses.combination_questions import Evidence, answer_questions, primary_combination, studied_arms
 from analyses.proportions import PairedTable, clustered_difference, fisher_difference, mcnemar_difference
 from analyses.verdict import Comparison, Rules, Scale, Verdict, not_estimable
@@ -22,6 +22,8 @@ from outcomes.errors import ModelError
 __all__ = ["compare_responders"]
 
 Array = NDArray[np.float64]
+
+SCALE = Scale("difference of response proportions", "difference", show="percentage points")
 
 
 def compare_responders(
@@ -86,57 +88,61 @@ def compare_responders(
     samples = sample_arms(data, _yes_no(data, value), design, arm, patient, "compare_responders")
     studied, absent = studied_arms(arms, samples.arms)
     risks = observed_risks(samples, paired=design == "within-patient")
-    sign = 1.0 if higher_is_better else -1.0
-    records: dict[tuple[str, str], dict[str, Any]] = {}
-
-    def compare(label: str, other: str) -> Comparison:
-        first, second = (label, other) if sign > 0 else (other, label)
-        if design == "parallel":
-            comparison, record = _between(samples, first, second)
-        else:
-            comparison, record = _within(samples, first, second)
-        low, high = comparison.limits(rules.tail)
-        records[label, other] = {
-            "combination": label,
-            "reference": other,
-            "responders_combination": int(samples.of(label).sum()),
-            "n_combination": len(samples.of(label)),
-            "responders_reference": int(samples.of(other).sum()),
-            "n_reference": len(samples.of(other)),
-            "risk_difference": comparison.estimate,
-            "conf_low": low,
-            "conf_high": high,
-            **record,
-        }
-        return comparison
-
-    scale = Scale("difference of response proportions", "difference", show="percentage points")
+    differences = _Differences(samples, design, higher_is_better, rules.tail)
     evidence = Evidence(
-        compare=compare,
+        compare=differences.compare,
         interactions=lambda square: response_interactions(square, risks, higher_is_better),
-        interaction_kinds=[("interaction", "Additive interaction"), ("bliss", "Bliss independence")],
+        interaction_kinds=[("interaction", "Additive interaction"), ("bliss", BLISS)],
         higher_is_better=higher_is_better,
-        scale=scale,
+        scale=SCALE,
     )
     rows = answer_questions(studied, evidence, rules)
     main = primary_combination(studied)
-    curve = None
-    if higher_is_better and _curve_is_open(studied, main):
-        first, second = studied.parts(main)
-        curve = bliss_curve(main, (first, second), risks, assumed_control, rules.level)
+    curve = _curve(studied, main, risks, assumed_control, rules) if higher_is_better else None
     return Verdict(
         rows=rows,
         combination=main,
         combinations=studied.combinations,
-        may_claim=may_claim(studied, rows, scale, rules),
-        may_not_claim=may_not_claim(studied, rows, scale, rules),
-        footnotes=(*footnotes(rows, scale, rules), *_notes(samples, design, absent, curve)),
+        may_claim=may_claim(studied, rows, SCALE, rules),
+        may_not_claim=may_not_claim(studied, rows, SCALE, rules),
+        footnotes=(*footnotes(rows, SCALE, rules), *_notes(samples, design, absent, curve)),
         method=_method(samples, design),
-        scale=scale,
+        scale=SCALE,
         rules=rules,
-        supplement=pd.DataFrame(list(records.values())),
+        supplement=pd.DataFrame(differences.records),
         bliss_curve=curve,
     )
+
+
+class _Differences:
+    """Differences of two arms' proportions towards benefit, and a record of the counts behind each."""
+
+    def __init__(self, samples: ArmSamples, design: str, higher_is_better: bool, tail: float) -> None:
+        self._samples, self._higher_is_better, self._tail = samples, higher_is_better, tail
+        self._method = _between if design == "parallel" else _within
+        self.records: list[dict[str, Any]] = []
+
+    def compare(self, label: str, other: str) -> Comparison:
+        """Compare a combination with another arm; positive is benefit."""
+        first, second = (label, other) if self._higher_is_better else (other, label)
+        comparison, record = self._method(self._samples, first, second)
+        low, high = comparison.limits(self._tail)
+        one, two = self._samples.of(label), self._samples.of(other)
+        self.records.append(
+            {
+                "combination": label,
+                "reference": other,
+                "responders_combination": int(one.sum()),
+                "n_combination": len(one),
+                "responders_reference": int(two.sum()),
+                "n_reference": len(two),
+                "risk_difference": comparison.estimate,
+                "conf_low": low,
+                "conf_high": high,
+                **record,
+            }
+        )
+        return comparison
 
 
 def _yes_no(data: pd.DataFrame, column: str) -> Array:
@@ -183,9 +189,18 @@ def _within(samples: ArmSamples, first: str, second: str) -> tuple[Comparison, d
     }
 
 
-def _curve_is_open(arms: Arms, label: str) -> bool:
-    """Whether a curve over assumed control responses has a meaning: two parts studied, no untreated arm."""
-    return len(arms[label]) == 2 and not arms.missing_parts(label) and arms.control is None
+def _curve(
+    arms: Arms, label: str, risks: Risks, assumed: tuple[float, ...], rules: Rules
+) -> pd.DataFrame | None:
+    """Return the curve over assumed control responses where it has a meaning and a point.
+
+    It has a meaning where both parts of a pair were studied and an untreated arm was not.
+    """
+    if len(arms[label]) != 2 or arms.missing_parts(label) or arms.control is not None:
+        return None
+    first, second = arms.parts(label)
+    curve = bliss_curve(label, (first, second), risks, assumed, rules.level)
+    return curve if curve["excess"].notna().any() else None
 
 
 def _method(samples: ArmSamples, design: str) -> str:

@@ -56,6 +56,8 @@ class Comparison:
         One-sided p against "no benefit": small where the combination does better.
     limits : callable
         ``limits(tail)`` returns the lower and the upper confidence limit that each leave `tail` outside.
+    reason : str
+        Why there is no number, or no test; the answer of its row. Empty where there are both.
     """
 
     estimate: float
@@ -65,16 +67,22 @@ class Comparison:
     p_value: float
     p_benefit: float
     limits: Callable[[float], tuple[float, float]]
+    reason: str = ""
 
     @property
     def estimable(self) -> bool:
         """Whether the contrast has a number at all."""
         return isfinite(self.estimate)
 
+    @property
+    def testable(self) -> bool:
+        """Whether the contrast has a number and a test; without spread it may have the first alone."""
+        return self.estimable and isfinite(self.p_benefit)
 
-def not_estimable() -> Comparison:
-    """Return the `Comparison` of arms that the data cannot compare."""
-    return Comparison(nan, nan, nan, nan, nan, nan, lambda tail: (nan, nan))
+
+def not_estimable(reason: str = "") -> Comparison:
+    """Return the `Comparison` of arms that the data cannot compare, with the reason as its answer."""
+    return Comparison(nan, nan, nan, nan, nan, nan, lambda tail: (nan, nan), reason)
 
 
 @dataclass(frozen=True, slots=True)

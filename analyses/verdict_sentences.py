@@ -28,6 +28,9 @@ def may_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules
     measured = [f"against {row.reference} ({teller.detail(row)})" for row in teller.of("part", label)]
     if not measured:
         return f"Nothing may be claimed of {label}, since none of its parts was studied."
+    unmeasured = list(dict.fromkeys(row.answer for row in teller.of("part", label)))
+    if not any(isfinite(row.estimate) for row in teller.of("part", label)):
+        return f"Nothing may be claimed of {label}: {'; '.join(unmeasured)}."
     return (
         f"No advantage of {label} over {_its_parts(len(measured))} was shown: {words.join_words(measured)}."
     )
@@ -114,7 +117,7 @@ def _margin_note(rules: Rules) -> Iterator[str]:
 
 def _disagreement_notes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> Iterator[str]:
     for row in rows:
-        if row.kind not in ("part", "control") or not isfinite(row.estimate):
+        if row.kind not in ("part", "control") or not isfinite(row.p_value):
             continue
         outside = row.conf_low > row.null or (rules.sided == 2 and row.conf_high < row.null)
         if outside != (row.p_value < rules.alpha):
@@ -182,7 +185,9 @@ class _Teller:
 
     def detail(self, row: VerdictRow) -> str:
         """Write what was measured between a combination and another arm."""
-        return self.with_noun(row) if isfinite(row.estimate) else words.NOT_ESTIMABLE
+        if not isfinite(row.estimate):
+            return row.answer
+        return self.with_noun(row) if isfinite(row.p_value) else f"{self.with_noun(row)}; {row.answer}"
 
     def _why_not(self, row: VerdictRow) -> str:
         if not isfinite(row.p_value) or row.answer == words.WORSE:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from math import exp, floor, isfinite, isinf, log10
+from math import exp, floor, isfinite, isinf, isnan, log10
 
 from analyses.verdict import Comparison, Rules, Scale, VerdictRow
 
@@ -57,7 +57,8 @@ def answer_by_interval(comparison: Comparison, rules: Rules, null: float) -> str
     -------
     str
         ``better``, ``better by at least the margin``, ``better, important benefit excluded``, ``important
-        benefit excluded``, ``inconclusive``, ``worse`` or ``not estimable``.
+        benefit excluded``, ``inconclusive``, ``worse``, or, where there is no test, the comparison's own reason
+        or ``not estimable``.
 
     Notes
     -----
@@ -65,8 +66,8 @@ def answer_by_interval(comparison: Comparison, rules: Rules, null: float) -> str
     beside the probability of superiority), "better" and "worse" need both to agree; otherwise the answer
     stays ``inconclusive``.
     """
-    if not comparison.estimable:
-        return NOT_ESTIMABLE
+    if not comparison.testable:
+        return comparison.reason or NOT_ESTIMABLE
     low, high = comparison.limits(rules.tail)
     if high < null and _shows_harm(comparison, rules):
         return WORSE
@@ -110,7 +111,12 @@ def interaction_name(
 
 
 def format_number(value: float, decimals: int) -> str:
-    """Format a number half-up on its decimal value, with a real minus sign and never a negative zero."""
+    """Format a number half-up on its decimal value, with a real minus sign and never a negative zero.
+
+    NaN stands for "not estimable", and is written so.
+    """
+    if isnan(value):
+        return NOT_ESTIMABLE
     if isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
@@ -120,6 +126,8 @@ def format_number(value: float, decimals: int) -> str:
 
 def format_p(p: float) -> str:
     """Format a p-value as medical journals do: ``p < .001``, ``p = .004``, ``p = .03``, ``p > .99``."""
+    if isnan(p):
+        return f"p {NOT_ESTIMABLE}"
     if p < 0.001:
         return "p < .001"
     if p > 0.99:
@@ -133,8 +141,11 @@ def format_estimate(estimate: float, low: float, high: float, scale: Scale, leve
     """Write an estimate with its interval: ``27 points, 95 % CI 19 to 35``.
 
     Decimals follow the interval's width (none where half of it is 5 or more), and grow until no limit
-    is rounded onto the value of no benefit.
+    is rounded onto the value of no benefit. What has no interval says so, and what has no estimate either is
+    ``not estimable``.
     """
+    if isnan(estimate):
+        return NOT_ESTIMABLE
     values = [estimate, low, high]
     null = scale.null
     if scale.show == "odds ratio":
@@ -153,7 +164,8 @@ def format_estimate(estimate: float, low: float, high: float, scale: Scale, leve
         decimals += 1
     unit = {"percentage points": "percentage points"}.get(scale.show, scale.unit)
     texts = [format_number(value, decimals) for value in values]
-    return f"{texts[0]}{' ' + unit if unit else ''}, {format_level(level)} CI {texts[1]} to {texts[2]}"
+    interval = f"{texts[1]} to {texts[2]}" if not (isnan(low) and isnan(high)) else NOT_ESTIMABLE
+    return f"{texts[0]}{' ' + unit if unit else ''}, {format_level(level)} CI {interval}"
 
 
 def format_level(level: float) -> str:

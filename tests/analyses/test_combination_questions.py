@@ -326,3 +326,24 @@ def test_limits_near_zero_are_not_rounded_onto_it():
     assert (
         format_estimate(np.log(4.4), np.log(1.004), np.log(19), odds, 0.9) == "4.400, 90 % CI 1.004 to 19.000"
     )
+
+
+def test_what_has_no_number_is_written_so():
+    assert format_number(nan, 2) == "not estimable"
+    assert format_p(nan) == "p not estimable"
+    assert format_estimate(nan, nan, nan, POINTS, 0.95) == "not estimable"
+    assert format_estimate(2.0, nan, nan, POINTS, 0.95) == "2.0 points, 95 % CI not estimable"
+
+
+def test_a_part_without_a_test_closes_the_min_test_whatever_its_place():
+    def of(other):
+        if other == "Laser":
+            return t_comparison(9, 1, inf)
+        return Comparison(1.0, nan, nan, nan, nan, nan, lambda tail: (nan, nan), "not testable: no spread")
+
+    for arms in (THREE, Arms({"PRP": ["prp"], "Laser": ["laser"], "Both": ["laser", "prp"]})):
+        evidence = Evidence(lambda label, other: of(other), lambda square: [], [], True, POINTS)
+        rows = answer_questions(arms, evidence, Rules())
+        joint = next(row for row in rows if row.kind == "min_test")
+        assert np.isnan(joint.p_value)
+        assert joint.answer == "not testable: no spread"

@@ -241,3 +241,71 @@ def test_truth_values_and_missing_ones_are_read():
     data["value"] = data["value"].astype(float)
     data.loc[0, "value"] = np.nan
     assert "Rows without a value, left out: 1." in compare_responders(data, FOUR).footnotes
+
+
+NUMBERS = ["estimate", "std_error", "p_value", "conf_low", "conf_high"]
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"),
+    [
+        (0, "no lesion in any compared arm reached the threshold: nothing can be compared"),
+        (1, "every lesion in every compared arm reached the threshold: nothing can be compared"),
+    ],
+)
+def test_several_lesions_that_all_answer_alike_compare_nothing(value, answer):
+    verdict = compare_responders(within(lesions=2).assign(value=value), FOUR, design="within-patient")
+    for question in ("Better than Laser", "Better than PRP", "min test", "Excess over", "control"):
+        found = row(verdict, question)
+        assert found["answer"] == answer
+        assert found[NUMBERS].isna().all()
+    assert verdict.may_claim == f"Nothing may be claimed of Both: {answer}."
+    assert f"that Both is better than Laser ({answer}) or PRP ({answer})" in verdict.may_not_claim
+    assert "nan" not in " ".join((verdict.may_claim, verdict.may_not_claim, *verdict.footnotes)).lower()
+
+
+@pytest.mark.parametrize("design", ["parallel", "within-patient"])
+@pytest.mark.parametrize(
+    ("value", "answer"), [(0, "no response in any arm"), (1, "everyone responded in every arm")]
+)
+def test_no_interaction_where_all_answer_alike(design, value, answer):
+    data = within().assign(value=value)
+    if design == "parallel":
+        data["patient"] = [f"P{i}" for i in range(len(data))]
+    verdict = compare_responders(data, FOUR, design=design)
+    for question in ("Additive interaction", "Bliss independence"):
+        found = row(verdict, question)
+        assert found["answer"] == f"not estimable: {answer}"
+        assert found[NUMBERS].isna().all()
+    # Newcombe's interval of 0 of 30 against 0 of 30 is informative: it stays, around no difference.
+    part = row(verdict, "Better than Laser")
+    assert part["conf_low"] == pytest.approx(-part["conf_high"])
+    assert 0.05 < part["conf_high"] < 0.2
+    assert (part["estimate"], part["p_value"], part["answer"]) == (0.0, 1.0, "inconclusive")
+
+
+def test_patients_who_do_not_differ_give_no_interaction_of_no_width():
+    answers = {"None": 0, "Laser": 0, "PRP": 1, "Both": 1}
+    data = within()
+    data["value"] = data["arm"].map(answers).astype(int)
+    verdict = compare_responders(data, FOUR, design="within-patient")
+    assert row(verdict, "Additive interaction")["answer"] == "not estimable: no variation between patients"
+
+
+def test_the_same_difference_in_every_patient_has_no_test():
+    data = within(lesions=2)
+    data["value"] = data["arm"].map({"None": 0, "Laser": 0, "PRP": 0, "Both": 1}).astype(int)
+    verdict = compare_responders(data, FOUR, design="within-patient")
+    found = row(verdict, "Better than Laser")
+    assert found["estimate"] == 1.0
+    assert found["answer"] == "not testable: the difference is the same in every patient"
+    assert row(verdict, "min test")["answer"] == found["answer"]
+    assert "100.0 percentage points, 95 % CI not estimable; not testable" in verdict.may_claim
+
+
+def test_no_curve_where_all_answer_alike():
+    data = within(lesions=2).assign(value=0)
+    arms = {label: FOUR[label] for label in ("Laser", "PRP", "Both")}
+    verdict = compare_responders(data[data["arm"] != "None"], arms, design="within-patient")
+    assert verdict.bliss_curve is None
+    assert not any(note.startswith("Bliss") for note in verdict.footnotes)
