@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -143,7 +144,7 @@ class Defect:
 
 
 class TrialDataError(TandemError):
-    """A trial's files have defects; all of them are listed.
+    """A trial's files have defects; `defects` holds all of them, and the text groups those that are alike.
 
     Parameters
     ----------
@@ -157,10 +158,52 @@ class TrialDataError(TandemError):
         super().__init__(f"The trial's data have {counted(count, 'defect')}.")
 
     def lines(self) -> tuple[str, ...]:
-        """Return the count, then one numbered line a defect."""
+        """Return the count, then the defects, numbered.
+
+        Defects of files and of whole columns come first, for they may be the cause of others; then those of rows,
+        the rarest kind first, so that one duplicate is not lost among a hundred decimal commas. Of a kind (the
+        same problem in the same column of a file) the first three are written out, and the rows of the others
+        are named.
+        """
         width = len(str(len(self.defects)))
-        numbered = (f"  {number:>{width}}. {defect}" for number, defect in enumerate(self.defects, start=1))
-        return (self.message, *numbered)
+        written, number = [self.message], 0
+        for group in _by_kind(self.defects):
+            shown, rest = group[:_WRITTEN_OUT], group[_WRITTEN_OUT:]
+            written += [f"  {number + k:>{width}}. {defect}" for k, defect in enumerate(shown, start=1)]
+            number += len(group)
+            if rest:
+                written.append(f"  {'':>{width}}  {_more_rows(rest)}")
+        return tuple(written)
+
+
+_HEADER_ROW = 1
+_WRITTEN_OUT = 3  # defects of a kind that are written out
+_ROWS_NAMED = 20  # of the others, the rows that are named
+_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\d+(?:\.\d+)?")
+
+
+def _by_kind(defects: Iterable[Defect]) -> list[list[Defect]]:
+    """Return the defects of each kind: those of files and columns one by one, then of rows, the rarest first.
+
+    Names and numbers within a problem ("'007' stands in row 3 already") do not make it another one.
+    """
+    whole: list[list[Defect]] = []
+    of_rows: dict[tuple[str, str | None, str], list[Defect]] = {}
+    for defect in defects:
+        if defect.row is None or defect.row <= _HEADER_ROW:
+            whole.append([defect])
+        else:
+            kind = (defect.file, defect.column, _PARTICULARS.sub("", defect.problem))
+            of_rows.setdefault(kind, []).append(defect)
+    return [*whole, *sorted(of_rows.values(), key=len)]
+
+
+def _more_rows(defects: list[Defect]) -> str:
+    """Return e.g. "and 102 more rows of assessments.csv: 5, 6, 7, ..."."""
+    rows = list(dict.fromkeys(str(defect.row) for defect in defects))
+    listed = ", ".join([*rows[:_ROWS_NAMED], *(["..."] if len(rows) > _ROWS_NAMED else [])])
+    column = "" if defects[0].column is None else f", column {defects[0].column}"
+    return f"and {counted(len(rows), 'more row')} of {defects[0].file}{column}: {listed}"
 
 
 class ScoringError(TandemError):

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,10 @@ def parallel(tmp_path):
 def defects_of(directory):
     with pytest.raises(TrialDataError) as caught:
         read_trial(directory / "trial.toml")
-    for defect in caught.value.defects:  # the message holds every part of every defect
-        text = str(defect)
-        assert text in str(caught.value)
+    kinds = Counter((defect.file, defect.column) for defect in caught.value.defects)
+    for defect in caught.value.defects:  # the message holds every part of every defect, but for floods
+        if kinds[defect.file, defect.column] <= 3:
+            assert str(defect) in str(caught.value)
         assert defect.problem
         assert defect.expected
         assert defect.hint
