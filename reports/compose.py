@@ -138,6 +138,7 @@ def _headline(parts: _Parts) -> Headline:
                 None,
                 [
                     narrative.adjustment(context),
+                    narrative.fallback_clause(context),
                     context.spelled([protocol.title, *answer, harm, may_not_claim]),
                 ],
             )
@@ -203,7 +204,7 @@ def _model(parts: _Parts) -> Iterator[Block]:
     yield Definitions(
         (
             ("Model", results.text(analysis.name, "model")),
-            ("Why this model", results.text(analysis.name, "model_reason")),
+            ("Why this model", methods.model_reason(context, analysis)),
             ("Data used", size),
             ("Degrees of freedom", methods.DF_METHODS[analysis.df_method][0]),
             ("Fit", results.text(name, "convergence")),

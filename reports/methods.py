@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
-from reports.format import join_words
-from reports.narrative import in_words
+from reports.format import counted, join_words, sentence_case
+from reports.narrative import covariance_words, in_words
 
 REFERENCES = {
     "laska": (
@@ -133,18 +133,31 @@ def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
     sentences = [
         f"{lead}a linear mixed model, {model}, fitted by residual maximum likelihood to {size}; inference with "
         f"{df_text}.",
-        results.text(analysis.name, "model_reason"),
+        model_reason(context, analysis),
         results.text(name, "convergence"),
     ]
     dropped = results.number(name, "n_dropped")
     if dropped:
         sentences.append(
-            f"{context.formatter.whole(dropped)} rows without a value or a covariate were left out."
+            f"{counted(dropped, 'row')} without a value or a covariate {'was' if dropped == 1 else 'were'} left out."
         )
-    for statement in results.statements:
-        if statement.analysis == analysis.name and statement.kind == "fallback":
-            sentences.append(f"{statement.subject} could not be fitted ({_lower(statement.text)}).")
     return " ".join(sentence for sentence in sentences if sentence)
+
+
+def model_reason(context: ReportContext, analysis: Analysis) -> str:
+    """Say why this model: its design, or, after a fallback, what could not be fitted, why, and what stands in."""
+    results = context.results
+    failed = [
+        (one.subject, one.text)
+        for one in results.statements
+        if one.analysis == analysis.name and one.kind == "fallback"
+    ]
+    if not failed:
+        return results.text(analysis.name, "model_reason")
+    clauses = [f"{covariance_words(formula)} could not be fitted ({_lower(why)})" for formula, why in failed]
+    return sentence_case(
+        f"{'; '.join(clauses)}; {covariance_words(results.text(analysis.name, 'model'))} instead."
+    )
 
 
 def _lower(text: str) -> str:

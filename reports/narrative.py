@@ -281,6 +281,53 @@ def _synergy_words(line: VerdictLine) -> str:
     return line.answer
 
 
+COVARIANCES = {
+    "us": "an unstructured covariance",
+    "cs": "a compound-symmetric covariance",
+    "csh": "a compound-symmetric covariance with unequal variances",
+    "toep": "a Toeplitz covariance",
+    "toeph": "a Toeplitz covariance with unequal variances",
+    "ar1": "a first-order autoregressive covariance",
+    "ar1h": "a first-order autoregressive covariance with unequal variances",
+    "ad": "an ante-dependence covariance",
+    "adh": "an ante-dependence covariance with unequal variances",
+    "sp_exp": "a covariance that fades exponentially with time",
+}
+"""Covariance structures of a model formula in words."""
+
+
+def covariance_words(formula: str) -> str:
+    """Return what a model formula says of spread and correlation, in words: "random intercepts of patients"."""
+    terms = re.findall(r"(\w*)\(([^()|]*)\|([^()]*)\)", formula)
+    return join_words(_covariance_term(kind, left.strip(), right.strip()) for kind, left, right in terms)
+
+
+def _covariance_term(kind: str, over: str, group: str) -> str:
+    whose = group.rpartition("/")[2].strip()
+    owner = "lesion" if whose.endswith("lesion") else whose
+    if kind in COVARIANCES:
+        return f"{COVARIANCES[kind]} over the {over}s of a {owner}"
+    if not kind and over == "1":
+        nested = " and of their lesions" if "/" in group else ""
+        return f"random intercepts of {group.split('/')[0].strip()}s{nested}"
+    if not kind and over.startswith("0 +"):
+        return f"random effects of each {over.removeprefix('0 +').strip()} of a {owner}"
+    return f"{kind}({over} | {group})"
+
+
+def fallback_clause(context: ReportContext) -> str:
+    """Say that the first choice of model could not be fitted, and what stands in; empty where it could."""
+    name = context.primary.name
+    first = next(
+        (one.subject for one in context.results.statements if (one.analysis, one.kind) == (name, "fallback")),
+        "",
+    )
+    if not first:
+        return ""
+    used = covariance_words(context.results.text(name, "model"))
+    return sentence_case(f"{covariance_words(first)} could not be fitted: the model has {used} instead.")
+
+
 def adjustment(context: ReportContext) -> str:
     """Say what the means of the first screen are adjusted for; empty where they are not the model's."""
     model = context.results.text(context.primary.name, "model")

@@ -26,6 +26,11 @@ ESTIMATE = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "
 
 MOST_ARMS_FOR_ALL_PAIRS = 4
 
+ONE_VISIT, SEVERAL_VISITS = "one visit", "several visits"
+"""Whose values a model uses: those of the visit of primary interest alone, or of every visit."""
+
+NO_CONVERGENCE = "the search for its estimates did not converge"
+
 
 @dataclass(frozen=True, slots=True)
 class ContinuousModel:
@@ -75,6 +80,7 @@ def analyse_continuous(
     fit, formula = fit_first((choice.formula, *choice.fallback), rows, analysis.df_method, out)
     out.say("model", formula)
     out.say("model_reason", choice.reason)
+    out.say("model_visits", SEVERAL_VISITS if "visit" in at else ONE_VISIT)
     used = used_rows(fit, rows)
     _add_fit(fit, out.scope(analysis=f"{analysis.name}/model", visit=""))
     _add_counts(used, protocol.arms, analysis.visit, out)
@@ -130,8 +136,10 @@ def fit_first(
                 )
         except ModelError as error:
             first_error = first_error or error
-            reason = error.got if isinstance(error.got, str) else ""
-            out.say("fallback", f"{error.message}{': ' + reason if reason else ''}", subject=formula)
+            plain = NO_CONVERGENCE if isinstance(error, ConvergenceError) else error.message
+            out.say("fallback", plain, subject=formula)
+            if isinstance(error.got, str):
+                out.say("fallback_detail", error.got, subject=formula)
         else:
             return fit, formula
     if first_error is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.context import ReportContext
 from reports.format import sentence_case
 from reports.results import Number
+from reports.steps.continuous import ONE_VISIT, SEVERAL_VISITS
 from reports.steps.flow import DELIVERED
 from reports.tables.cells import count_cells, number, unit_lines
 from reports.tables.value import EMPTY, Cell, Column, Row, Table
@@ -144,12 +145,31 @@ def missing_table(context: ReportContext) -> Table:
             tuple(columns),
             tuple(rows),
             stub="Visit",
-            notes={
-                "assumption": (
-                    "The model uses every observed value. It is right where, given the values seen before and the "
-                    "covariates, being missed does not depend on the value itself (missing at random)."
-                )
-            },
+            notes=_assumption(context),
             source=f"population {context.primary.population!r}.".replace("'", "“", 1).replace("'", "”", 1),
         )
     )
+
+
+def _assumption(context: ReportContext) -> dict[str, str]:
+    """Say what the model takes for granted of missing values; nothing without a model, or where none is missing."""
+    analysis, results = context.primary, context.results
+    observed = f"{analysis.name}/observed"
+    visits = results.text(analysis.name, "model_visits")
+    missing = {row.visit: row.value for row in results.select(analysis=observed, statistic="missing", arm="")}
+    if visits == SEVERAL_VISITS and any(missing.values()):
+        text = (
+            "The model uses every observed value. It is right where, given the values seen before and the "
+            "covariates, being missed does not depend on the value itself (missing at random)."
+        )
+    elif visits == ONE_VISIT and missing.get(analysis.visit):
+        unit = "lesion" if context.facts().level == "lesion" else "patient"
+        before = ", whatever it showed before" if len(missing) > 1 else ""
+        given = "the patient's other lesions and the covariates" if unit == "lesion" else "the covariates"
+        text = (
+            f"The model uses the values at {analysis.visit} only; a {unit} not seen then does not count{before}. It is "
+            f"right where, given {given}, being missed does not depend on the value itself."
+        )
+    else:
+        return {}
+    return {"assumption": text}

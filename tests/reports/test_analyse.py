@@ -1,6 +1,7 @@
 """What `analyse_trial` finds: against closed forms, scipy, published numbers and counts known by construction."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ from scipy import stats
 from outcomes import Protocol, Trial, read_trial
 from outcomes.errors import ModelError
 from reports.analyse import analyse_trial
+from reports.context import ReportContext
+from reports.methods import methods_paragraphs, model_reason
+from reports.narrative import covariance_words, fallback_clause
 from reports.steps.harms import exact_limits
 from reports.steps.observed import mean_and_interval
 from reports.steps.units import missing_by_arm_and_visit
+from reports.tables.flow import missing_table
 from reports.verdicts import component_speller, lines_of, verdict_lines
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -164,6 +169,35 @@ def test_a_model_that_cannot_be_fitted_falls_back_and_says_so(frames):
     walked = [one for one in results.statements if one.kind == "fallback"]
     assert walked[0].subject == "value ~ arm + us(arm | patient)"
     assert walked[0].text
+    context = ReportContext(planned, results)
+    reason = model_reason(context, context.primary)
+    assert reason.startswith("An unstructured covariance over the arms of a patient could not be fitted (")
+    assert reason.endswith("; random intercepts of patients instead.")
+    assert not re.search(r"derivative|BFGS|e\+\d", reason)
+    assert reason in methods_paragraphs(context)[1]
+    assert fallback_clause(context) == (
+        "An unstructured covariance over the arms of a patient could not be fitted: the model has random intercepts "
+        "of patients instead."
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("value ~ arm + us(arm | patient)", "an unstructured covariance over the arms of a patient"),
+        ("y ~ arm * visit + (1 | patient/lesion)", "random intercepts of patients and of their lesions"),
+        (
+            "y ~ arm + toeph(visit | patient)",
+            "a Toeplitz covariance with unequal variances over the visits of a patient",
+        ),
+        (
+            "value ~ arm + (0 + arm | patient) + us(visit | arm / patient:lesion)",
+            "random effects of each arm of a patient and an unstructured covariance over the visits of a lesion",
+        ),
+    ],
+)
+def test_covariances_in_words(formula, words):
+    assert covariance_words(formula) == words
 
 
 def test_a_primary_analysis_that_cannot_be_carried_out_is_an_error(frames):
@@ -222,6 +256,37 @@ def test_a_visit_without_a_row_is_a_missing_value(frames):
     )
     counted = missing_by_arm_and_visit(absent, "score").set_index(["visit", "arm"])
     assert counted.loc[("Week 24", "Laser")].tolist() == [12, 2]
+
+
+def test_what_is_taken_for_granted_of_missing_values_depends_on_the_model(frames, sound_trials, complete):
+    def remarks_of(trial):
+        return " ".join(missing_table(ReportContext(trial.protocol, analyse_trial(trial).results)).remarks)
+
+    scores = frames["assessments"]
+    gone = (scores["patient"] == "P0") & (scores["visit"] == "Week 24")
+    within = remarks_of(Trial.from_frames(protocol(), **{**frames, "assessments": scores[~gone]}))
+    assert within.startswith(
+        "The model uses the values at Week 24 only; a lesion not seen then does not count"
+    )
+    assert "missing at random" not in within
+    assert "assumption" not in missing_table(ReportContext(protocol(), complete.results)).notes
+    trial = read_trial(sound_trials["parallel"] / "trial.toml")
+    rows = trial.assessments
+    gone = (rows["patient"] == "P02") & (rows["visit"] == "Week 24")
+    fewer = Trial.from_frames(trial.protocol, patients=trial.patients, assessments=rows[~gone])
+    assert "every observed value" in remarks_of(fewer)
+    graded = frames["assessments"].assign(score=np.floor(frames["assessments"]["score"] / 25).clip(0, 3) * 25)
+    planned = protocol(
+        endpoints=[
+            protocol().to_dict()["endpoints"][0],
+            {"name": "grade", "from": "score", "derive": "grade", "cutpoints": [0, 25, 50, 75]},
+        ],
+        analyses=[{"endpoint": "grade", "role": "primary"}],
+    )
+    gone = (graded["patient"] == "P0") & (graded["visit"] == "Week 24")
+    assert "The model" not in remarks_of(
+        Trial.from_frames(planned, **{**frames, "assessments": graded[~gone]})
+    )
 
 
 def test_a_patient_who_never_came_back_is_missing_and_has_a_baseline(sound_trials):
