@@ -74,7 +74,23 @@ class FigureBlock:
     figure: Figure
 
 
-Block: TypeAlias = Paragraph | BulletList | Definitions | Heading | Table | FigureBlock
+Block: TypeAlias = "Paragraph | BulletList | Definitions | Heading | Table | FigureBlock | Folded"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Secondary material under a line that names it: folded on a screen, printed in full.
+
+    Parameters
+    ----------
+    title
+        What is inside.
+    blocks
+        Contents in order.
+    """
+
+    title: str
+    blocks: tuple[Block, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +167,9 @@ class Document:
     stamp: str = ""
 
     def blocks(self) -> Iterator[Block]:
-        """Every block of every section, in order."""
+        """Every block of every section, in order, those inside folded material too."""
         for section in self.sections:
-            yield from section.blocks
+            yield from _unfolded(section.blocks)
 
     @property
     def tables(self) -> tuple[Table, ...]:
@@ -165,3 +181,11 @@ class Document:
         """The figures in order, the headline's first; a figure's number is its place."""
         own = () if self.headline.figure is None else (self.headline.figure,)
         return (*own, *(block.figure for block in self.blocks() if isinstance(block, FigureBlock)))
+
+
+def _unfolded(blocks: tuple[Block, ...]) -> Iterator[Block]:
+    for block in blocks:
+        if isinstance(block, Folded):
+            yield from _unfolded(block.blocks)
+        else:
+            yield block

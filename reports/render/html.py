@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from reports.document import BulletList, Definitions, Document, Figure, FigureBlock, Heading, Paragraph
+from reports.document import (
+    Block,
+    BulletList,
+    Definitions,
+    Document,
+    Figure,
+    FigureBlock,
+    Folded,
+    Heading,
+    Paragraph,
+)
 from reports.format import NO_BREAK_SPACE
 from reports.tables.value import Cell, Column, Row, Table
 
@@ -60,13 +70,15 @@ class Piece:
 class BodyCell:
     """A cell as it stands on the page: a value, or the values of columns that are read as one.
 
-    `span` counts columns of the page, `columns` those of the table.
+    `span` counts columns of the page, `columns` those of the table; `header` names the column where a phone
+    shows no header row.
     """
 
     pieces: tuple[Piece, ...]
     classes: str
     span: int = 1
     columns: int = 1
+    header: str = ""
 
 
 def render_html(document: Document) -> str:
@@ -94,6 +106,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.loopcontrols"],
     )
     environment.globals.update(
         spanners=spanner_cells,
@@ -103,6 +116,9 @@ def _environment() -> Environment:
         kind_of=_kind_of,
         prose=prose,
         body=body_cells,
+        width_of=page_columns,
+        stacks=stacks,
+        is_long=is_long,
     )
     return environment
 
@@ -196,7 +212,8 @@ def body_cells(table: Table, row: Row) -> tuple[BodyCell, ...]:
         worded = any(cell.text and cell.value is None for cell in taken)
         if span == 1 and worded and table.columns[first].kind != "text":
             kinds += " words"
-        cells.append(BodyCell(tuple(pieces), kinds, span, last - first))
+        header = "" if span > 1 else table.columns[first].header
+        cells.append(BodyCell(tuple(pieces), kinds, span, last - first, header))
     return tuple(cells)
 
 
@@ -241,6 +258,45 @@ def _read(table: Table, column: int, row: Row) -> str:
     return ""
 
 
+def page_columns(columns: tuple[Column, ...]) -> int:
+    """Return how many columns the page has for a table's, without its stub."""
+    return sum(column.kind not in _JOINED for column in columns)
+
+
+def stacks(table: Table) -> bool:
+    """Whether a table's rows become blocks on a phone: where words answer each row, with one line of headers."""
+    return any(column.kind == "text" for column in table.columns[1:]) and not spanner_cells(table)
+
+
+_LONG = 45
+"""Printed lines from which a section begins a page of its own; a page holds about 60."""
+
+
+def is_long(blocks: tuple[Block, ...]) -> bool:
+    """Whether a section fills most of a printed page: short ones share a page, so that none is a line on a page."""
+    return sum(map(_lines, blocks)) >= _LONG
+
+
+def _lines(block: Block) -> float:
+    """Estimate how many lines a block takes in print."""
+    match block:
+        case Table():
+            notes = (*block.remarks, *(text for _, text in block.footnotes), block.source)
+            return 6 + len(block.rows) + sum(len(text) / 150 + 0.7 for text in notes)
+        case FigureBlock():
+            return 26
+        case Paragraph():
+            return len(block.text) / 95 + 1.5
+        case Heading():
+            return 2.5
+        case BulletList():
+            return sum(len(text) / 90 + 1 for text in block.items)
+        case Definitions():
+            return sum(len(text) / 70 + 1 for _, text in block.items)
+        case Folded():
+            return 2 + sum(map(_lines, block.blocks))
+
+
 def column_classes(columns: tuple[Column, ...]) -> tuple[str, ...]:
     """Return the CSS classes of each column: its kind, and whether a group begins there."""
     classes: list[str] = []
@@ -260,6 +316,7 @@ _KINDS: dict[type, str] = {
     Definitions: "definitions",
     Heading: "heading",
     FigureBlock: "figure",
+    Folded: "folded",
     Table: "table",
 }
 

@@ -13,6 +13,7 @@ from reports.document import (
     Definitions,
     Document,
     FigureBlock,
+    Folded,
     Heading,
     Headline,
     Paragraph,
@@ -337,3 +338,49 @@ def test_figures_are_inlined_with_their_finding_as_label():
 
 def test_the_same_document_gives_the_same_bytes():
     assert render_html(make_document()) == render_html(make_document())
+
+
+def page_of(*blocks):
+    return render_html(Document(make_document().headline, (Section("t", "T", blocks),)))
+
+
+def test_only_a_section_that_fills_a_page_begins_one_in_print():
+    drawn = (FigureBlock(Drawing("profile")), FigureBlock(Drawing("paired")))
+    assert '<section id="t" class="long"' in page_of(*drawn)
+    assert '<section id="t" class="long"' in page_of(*[Paragraph("word " * 400)] * 3)
+    assert '<section id="t" aria' in page_of(Paragraph("None."), AREAS)
+
+
+def test_folded_material_is_numbered_with_the_rest_and_stands_on_the_page():
+    document = Document(
+        make_document().headline,
+        (Section("t", "T", (Folded("More numbers", (Paragraph("Inside."), AREAS)), UNEVEN)),),
+    )
+    assert [table.name for table in document.tables] == ["areas", "uneven"]
+    page = render_html(document)
+    folded = page.partition('<details class="folded">')[2].partition("</details>")[0]
+    assert "<summary>More numbers</summary>" in folded
+    assert "<b>Table 1.</b> Areas" in folded
+    assert "<b>Table 2.</b> Uneven" in page
+
+
+def test_tables_whose_rows_are_answered_in_words_stack_on_a_phone():
+    answers = Table(
+        name="answers",
+        title="Answers",
+        columns=(
+            Column("Difference"),
+            Column("95 % CI", "low"),
+            Column("", "high"),
+            Column("Answer", "text"),
+        ),
+        rows=(Row(Cell("face"), (Cell("3", 3), Cell("1", 1), Cell("5", 5), Cell("better"))),),
+    )
+    page = page_of(answers)
+    assert '<table class="stacks">' in page
+    assert 'data-header="95 % CI"' in page
+    assert '<table class="stacks">' not in page_of(UNEVEN)
+
+
+def test_a_heading_within_a_table_spans_it(page):
+    assert '<th class="stub" scope="rowgroup" colspan="5" data-columns="7">Site</th>' in page

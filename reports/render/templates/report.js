@@ -46,6 +46,12 @@
   }, { passive: true });
   follow();
 
+  // Paper cannot unfold anything: what is folded opens for printing, and folds again.
+  const folded = () => document.querySelectorAll("details.folded:not([open])");
+  let opened = [];
+  addEventListener("beforeprint", () => { opened = [...folded()]; for (const part of opened) part.open = true; });
+  addEventListener("afterprint", () => { for (const part of opened) part.open = false; });
+
   // A table copied into a spreadsheet should arrive as numbers: ASCII minus and point, no footnote letters.
   document.addEventListener("copy", (event) => {
     const selection = getSelection();
