@@ -137,9 +137,11 @@ def check(trial: Path) -> None:
     protocol = _protocol_path(trial)
     with failures(protocol):
         from outcomes import read_trial
+        from reports.check_plan import check_plan
         from reports.check_summary import trial_summary
 
         found = read_trial(protocol)
+        check_plan(found)
         lines = [definition(term, text) for term, text in trial_summary(found)]
     for line in lines:
         click.echo(line)

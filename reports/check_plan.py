@@ -1,0 +1,101 @@
+"""What the protocol plans, tried on the data before any report: model formulas, and whether there is an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from outcomes.errors import FormulaError, ModelError, ProtocolError, TandemError
+from outcomes.plural import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from outcomes.protocol import Analysis
+    from outcomes.trial import Trial
+
+__all__ = ["check_plan", "plan_problems"]
+
+
+def check_plan(trial: Trial) -> None:
+    """Refuse a trial whose report could not be made, though its files are in order.
+
+    Raises
+    ------
+    ProtocolError
+        Lists every problem of `plan_problems`.
+    """
+    problems = tuple(plan_problems(trial))
+    if problems:
+        message = f"The data cannot be analysed as planned: {counted(len(problems), 'problem')}."
+        raise ProtocolError(message, where=trial.source, problems=problems)
+
+
+def plan_problems(trial: Trial) -> Iterator[str]:
+    """Yield one line a problem: formulas that cannot be read or name no column, and no value to analyse.
+
+    No model is fitted: what only a fit can tell is left to the report.
+
+    Parameters
+    ----------
+    trial
+        A trial that `outcomes.read_trial` found in order.
+    """
+    for analysis in trial.protocol.analyses:
+        place = f"[[analyses]], {analysis.name!r}"
+        data = trial.estimand_data(analysis.name).frame
+        values = data.loc[data["visit"] == analysis.visit, "value"]
+        without = not values.notna().any()
+        if without and analysis.role == "primary":
+            whom = "" if analysis.population == "all" else f" in the population {analysis.population!r}"
+            yield f"{place}, key 'visit': no value of {analysis.endpoint} at {analysis.visit}{whom}"
+        yield from (f"{place}, {problem}" for problem in _formulas(trial, analysis, data, without))
+
+
+def _formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without: bool) -> Iterator[str]:
+    """Yield what is wrong with an analysis' model and its fallbacks."""
+    from analyses.default_model import choose_model
+
+    if trial.protocol.endpoint(analysis.endpoint).scale != "continuous":
+        data = data.assign(
+            value=0.0
+        )  # no model is fitted to grades and responders; a formula must be right still
+        if analysis.model is None:
+            return
+    try:
+        choice = choose_model(trial.protocol, analysis, data)
+    except FormulaError as error:
+        yield f"key 'model': {_sentence(error)}"
+        return
+    rows = data if "visit" in choice.at else data[data["visit"] == analysis.visit]
+    refused = []
+    for formula in (choice.formula, *choice.fallback):
+        key = "model" if formula == choice.formula else "fallback"
+        problem = _refusal(formula, rows)
+        if isinstance(problem, FormulaError):
+            yield f"key {key!r}: {_sentence(problem)}"
+        elif problem is not None:
+            refused.append(problem)
+    every = len(refused) == 1 + len(choice.fallback)
+    if every and not without and analysis.role == "primary":
+        yield f"key 'model': {_sentence(refused[0])}"
+
+
+def _refusal(formula: str, rows: pd.DataFrame) -> FormulaError | ModelError | None:
+    """Return why a formula cannot be set up on the rows, or None where it can."""
+    from analyses.model_frame import make_model_frame
+
+    try:
+        make_model_frame(formula, rows)
+    except (FormulaError, ModelError) as error:
+        return error
+    return None
+
+
+def _sentence(error: TandemError) -> str:
+    """Return an error on one line, the formula last."""
+    got = f"; got {error.got}" if error.got is not None else ""
+    expected = f"; expected {error.expected}" if error.expected is not None else ""
+    where = f", in {error.where}" if error.where is not None else ""
+    hint = f" ({error.hint})" if error.hint is not None else ""
+    return f"{error.message}{got}{expected}{where}{hint}"

@@ -1,0 +1,90 @@
+"""What `tandem check` refuses beside defects of the files: plans that `tandem report` would refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from outcomes import read_trial
+from reports.check_plan import plan_problems
+from reports.cli import main
+
+
+def check(home: Path) -> Result:
+    return CliRunner().invoke(main, ["check", str(home / "trial.toml")])
+
+
+def plan(home: Path, keys: str) -> Path:
+    """Add keys to the primary analysis."""
+    toml = home / "trial.toml"
+    text = toml.read_text(encoding="utf-8")
+    toml.write_text(text.replace('role = "primary"', f'role = "primary"\n{keys}', 1), encoding="utf-8")
+    return home
+
+
+def without_values(home: Path, visit: str) -> Path:
+    path = home / "assessments.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line.rsplit(",", 1)[0] + "," if f",{visit}," in line else line for line in lines]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    return home
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('model = "value ~~ arm"', ("key 'model'", "one '~'", "'value ~~ arm'")),
+        ('model = "value ~ arm + nothing"', ("key 'model'", "no column 'nothing'")),
+        ('model = "value ~ arm + baselin"', ("key 'model'", "did you mean 'baseline'?")),
+        ('model = "value ~ arm * (visit"', ("key 'model'", "(visit")),
+        ('model = "value ~ arm + us(visit | patients)"', ("key 'model'", "'patients'")),
+        ('fallback = ["us(visitt | patient)"]', ("key 'fallback'", "'visitt'")),
+        ('fallback = ["us(visit | patient"]', ("key 'fallback'", "us(visit | patient")),
+    ],
+)
+def test_a_formula_that_the_report_refuses_is_refused_by_check(
+    keys: str, said: tuple[str, ...], parallel_trial: Path
+) -> None:
+    result = check(plan(parallel_trial, keys))
+    assert result.exit_code == 1
+    assert "In order" not in result.stdout
+    assert "The data cannot be analysed as planned: 1 problem." in result.stderr
+    assert "[[analyses]], 'vasi_change'" in result.stderr
+    for part in said:
+        assert part in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_sound_formulas_pass(parallel_trial: Path) -> None:
+    keys = 'model = "value ~ baseline * visit + arm * visit + us(visit | patient)"\n'
+    assert check(plan(parallel_trial, keys + 'fallback = ["(1 | patient)"]')).exit_code == 0
+
+
+@pytest.mark.parametrize("design", ["within-patient", "parallel"])
+def test_default_models_of_sound_trials_have_no_problem(design: str, sound_trials: dict[str, Path]) -> None:
+    assert list(plan_problems(read_trial(sound_trials[design] / "trial.toml"))) == []
+
+
+def test_a_primary_visit_without_any_value_is_a_problem(parallel_trial: Path) -> None:
+    result = check(without_values(parallel_trial, "Week 24"))
+    assert result.exit_code == 1
+    assert "no value of vasi_change at Week 24" in result.stderr
+
+
+def test_another_visit_without_any_value_is_none(parallel_trial: Path) -> None:
+    assert check(without_values(parallel_trial, "Week 12")).exit_code == 0
+
+
+def test_a_primary_model_whose_covariate_nobody_has_is_a_problem(parallel_trial: Path) -> None:
+    toml = plan(parallel_trial, 'model = "value ~ arm + weight"') / "trial.toml"
+    added = '[[covariates]]\nname = "weight"\nkind = "numeric"\n\n[[endpoints]]'
+    toml.write_text(toml.read_text(encoding="utf-8").replace("[[endpoints]]", added, 1), encoding="utf-8")
+    patients = parallel_trial / "patients.csv"
+    lines = patients.read_text(encoding="utf-8").splitlines()
+    lines = [f"{line},{'weight' if number == 0 else ''}" for number, line in enumerate(lines)]
+    patients.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    result = check(parallel_trial)
+    assert result.exit_code == 1
+    assert "no row has every model variable" in result.stderr
