@@ -13,7 +13,7 @@ from outcomes.endpoint import EndpointFacts
 from outcomes.instruments import score
 from outcomes.protocol import Protocol
 
-__all__ = ["MeasuredColumn", "measured_columns", "root_endpoints", "score_items"]
+__all__ = ["MeasuredColumn", "describe_range", "measured_columns", "root_endpoints", "score_items"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,12 @@ def _covariates(protocol: Protocol) -> Iterator[str]:
             yield f"{place}, key 'levels': a categorical covariate declares its levels, the reference first"
         if covariate.kind == "numeric" and covariate.levels is not None:
             yield f"{place}, key 'levels': a numeric covariate has no levels"
+        low, high = covariate.minimum, covariate.maximum
+        for key, bound in (("minimum", low), ("maximum", high)):
+            if bound is not None and covariate.kind == "categorical":
+                yield f"{place}, key {key!r}: a categorical covariate has no range"
+        if low is not None and high is not None and low >= high:
+            yield f"{place}, key 'minimum': {low:g} is not below the maximum {high:g}"
         for level, count in Counter(covariate.levels or ()).items():
             if count > 1:
                 yield f"{place}, key 'levels': {level!r} stands there {count} times"

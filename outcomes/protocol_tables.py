@@ -196,6 +196,8 @@ class Covariate(StrictTable):
         Declared order.
     unit : str or None
         Of a numeric covariate.
+    minimum, maximum : float or None
+        Possible range of a numeric covariate, both ends included.
     column : str or None
         In the file, where it is not called `name`.
     """
@@ -205,6 +207,8 @@ class Covariate(StrictTable):
     kind: Literal["numeric", "categorical"]
     levels: tuple[Text, ...] | None = None
     unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     column: Text | None = None
 
     @property

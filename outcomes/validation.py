@@ -11,6 +11,7 @@ import pandas as pd
 from outcomes.adverse_events import check_events
 from outcomes.assessments_check import check_assessments, read_rows
 from outcomes.errors import Defect
+from outcomes.measured import describe_range
 from outcomes.nearest import nearest
 from outcomes.protocol import Protocol
 from outcomes.protocol_checks import CANONICAL_COLUMNS
@@ -111,8 +112,11 @@ def _covariate_columns(protocol: Protocol, check: TableCheck, level: str) -> dic
         if covariate.level != level or not check.require(source, f"the covariate {covariate.name!r}"):
             continue
         if covariate.kind == "numeric":
+            low, high = covariate.minimum, covariate.maximum
             what = f"a number{f' ({covariate.unit})' if covariate.unit else ''}"
-            columns[covariate.name] = pd.Series(check.number(source, what=what))
+            if low is not None or high is not None:
+                what = describe_range(low, high, covariate.unit or "")
+            columns[covariate.name] = pd.Series(check.number(source, minimum=low, maximum=high, what=what))
         else:
             levels = covariate.levels or ()
             columns[covariate.name] = categorical(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from reports.check_notes import unlikely
 from reports.format import counted, join_words
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def trial_summary(trial: Trial) -> Iterator[tuple[str, str]]:
             f"{protocol.data.events} holds no event: the report will say that nothing can be said of harm, "
             "unless the protocol says [data] events_complete = true",
         )
-    for note in trial.notes:
+    for note in (*trial.notes, *unlikely(trial)):
         yield "Note", note
 
 

@@ -7,6 +7,8 @@ is there at once.
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +22,16 @@ _DEMO_SCENARIO, _DEMO_SEED = "synergy/within-patient", 42
 _STARTERS = ("within-patient", "parallel")
 
 _TRIAL = click.argument("trial", metavar="TRIAL.TOML", type=click.Path(path_type=Path))
+
+
+def _say(text: str = "") -> None:
+    """Print a line; where the reader left, as `head` does, go on without one: the work is done all the same."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is still in the buffer goes there too, at the exit
+        os.close(nowhere)
 
 
 class _Command(click.Group):
@@ -40,7 +52,7 @@ def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from outcomes._version import __version__
 
-        click.echo(f"tandem {__version__}")
+        _say(f"tandem {__version__}")
         ctx.exit()
 
 
@@ -89,8 +101,8 @@ def demo(directory: Path, overwrite: bool) -> None:
         from synthetic_data import write_scenario
 
         write_scenario(_DEMO_SCENARIO, directory, _DEMO_SEED)
-    click.echo("The trial (synthetic; what went into it stands beside it):")
-    click.echo(f"  {directory / 'trial.toml'}")
+    _say("The trial (synthetic; what went into it stands beside it):")
+    _say(f"  {directory / 'trial.toml'}")
     _write_report(directory / "trial.toml", directory / "report", FORMATS)
 
 
@@ -123,11 +135,11 @@ def init(directory: Path, design: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for item in starter:
             (directory / item.name).write_bytes(item.read_bytes())
-    click.echo("Written:")
+    _say("Written:")
     for item in starter:
-        click.echo(f"  {directory / item.name}")
-    click.echo("Describe the trial in trial.toml, fill the CSV files, then see what is missing:")
-    click.echo(f"  tandem check {directory / 'trial.toml'}")
+        _say(f"  {directory / item.name}")
+    _say("Describe the trial in trial.toml, fill the CSV files, then see what is missing:")
+    _say(f"  tandem check {directory / 'trial.toml'}")
 
 
 @main.command(short_help="Validate a trial's protocol and data.")
@@ -144,11 +156,11 @@ def check(trial: Path) -> None:
         check_plan(found)
         lines = [definition(term, text) for term, text in trial_summary(found)]
     for line in lines:
-        click.echo(line)
-    click.echo()
-    click.echo("In order:")
+        _say(line)
+    _say()
+    _say("In order:")
     for path in found.files:
-        click.echo(f"  {path}")
+        _say(f"  {path}")
 
 
 @main.command(short_help="Write a synthetic trial whose truth is known.")
@@ -169,7 +181,7 @@ def simulate(scenario: str | None, directory: Path | None, seed: int, listing: b
 
     if listing:
         for row in list_scenarios().to_dict("records"):
-            click.echo(definition(str(row["name"]), str(row["description"]), indent=40))
+            _say(definition(str(row["name"]), str(row["description"]), indent=40))
         return
     if scenario is None or directory is None:
         _usage("SCENARIO and DIR are needed. `tandem simulate --list` lists the scenarios.")
@@ -181,11 +193,11 @@ def simulate(scenario: str | None, directory: Path | None, seed: int, listing: b
     _new_directory(directory, overwrite)
     with failures():
         write_scenario(scenario, directory, seed)
-    click.echo("Written:")
+    _say("Written:")
     for path in sorted(found for found in directory.iterdir() if found.is_file()):
-        click.echo(f"  {path}")
-    click.echo("Its report:")
-    click.echo(f"  tandem report {directory / 'trial.toml'} -o {directory / 'report'}")
+        _say(f"  {path}")
+    _say("Its report:")
+    _say(f"  tandem report {directory / 'trial.toml'} -o {directory / 'report'}")
 
 
 @main.command(short_help="Analyse a trial and write its report.")
@@ -221,14 +233,14 @@ def instruments(name: str | None) -> None:
 
     if name is not None:
         try:
-            click.echo(get_instrument(name).explain())
+            _say(get_instrument(name).explain())
         except ScoringError as error:
             _usage(str(error))
         return
     table = list_instruments()
     indent = max(len(found) for found in table["name"]) + 2
     for row in table.to_dict("records"):
-        click.echo(definition(row["name"], f"{row['title']} ({row['level']})", indent))
+        _say(definition(row["name"], f"{row['title']} ({row['level']})", indent))
 
 
 def _protocol_path(trial: Path) -> Path:
@@ -241,6 +253,6 @@ def _write_report(trial: Path, output: Path, formats: tuple[str, ...]) -> None:
         from reports.report import build_report
 
         written = build_report(trial, output, formats, stages)
-    click.echo("The report:")
+    _say("The report:")
     for path in written.reports:
-        click.echo(f"  {path}")
+        _say(f"  {path}")

@@ -552,3 +552,27 @@ def test_a_bad_population_is_a_protocol_error_that_names_its_key(directory, wher
     with pytest.raises(ProtocolError, match="key 'where'") as caught:
         read_trial(directory / "trial.toml")
     assert said in str(caught.value)
+
+
+def test_a_covariate_outside_its_declared_range(directory):
+    edit(directory, "trial.toml", 'name = "age"', 'name = "age"\nminimum = 18\nmaximum = 90')
+    edit_row(directory, "patients.csv", 3, "age", "17")
+    defect = the_only(directory)
+    assert (defect.file, defect.row, defect.column, defect.value) == ("patients.csv", 3, "age", "17")
+    assert defect.problem == "the value is out of range"
+    assert "18 to 90" in defect.expected
+    edit_row(directory, "patients.csv", 3, "age", "18")
+    read_trial(directory / "trial.toml")
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('kind = "numeric"\nminimum = 9\nmaximum = 2', "9 is not below the maximum 2"),
+        ('kind = "categorical"\nlevels = ["a"]\nminimum = 0', "a categorical covariate has no range"),
+    ],
+)
+def test_a_range_that_no_covariate_can_have(parallel, keys, said):
+    edit(parallel, "trial.toml", "[[endpoints]]", f'[[covariates]]\nname = "c"\n{keys}\n[[endpoints]]')
+    with pytest.raises(ProtocolError, match=said):
+        read_trial(parallel / "trial.toml")

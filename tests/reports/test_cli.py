@@ -463,3 +463,17 @@ def test_check_says_that_an_events_file_without_a_row_says_nothing(within_patien
     )
     said = " ".join(run("check", toml).stdout.split())
     assert "Events none occurred" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes break as POSIX has them")
+@pytest.mark.parametrize("arguments", [("check",), ("instruments",), ("--version",)])
+def test_a_reader_that_leaves_is_no_error(arguments: tuple[str, ...], sound_trials: dict[str, Path]) -> None:
+    """As `tandem check trial.toml | head -1` does."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    trial = [str(sound_trials["parallel"] / "trial.toml")] if arguments == ("check",) else []
+    process = subprocess.Popen([*COMMAND, *arguments, *trial], stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    _, stderr = process.communicate()
+    assert stderr == b""
+    assert process.returncode == 0
