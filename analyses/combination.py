@@ -27,7 +27,7 @@ from analyses.combination_questions import (
 from analyses.inference import t_table
 from analyses.marginal_means import marginal_means
 from analyses.verdict import Comparison, Rules, Scale, Verdict
-from analyses.verdict_sentences import footnotes, may_claim, may_not_claim
+from analyses.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from outcomes.arms import FactorialSquare
 from outcomes.errors import ModelError
 
@@ -106,9 +106,10 @@ def compare_therapies(
         interaction_kinds=[("interaction", "Additive interaction")],
         higher_is_better=higher_is_better,
         scale=scale,
+        unit=means.unit,
     )
-    rows = answer_questions(studied, evidence, rules)
-    notes = [*footnotes(rows, scale, rules), *_absent_note(absent)]
+    rows = answer_questions(studied, evidence, rules, planned=arms)
+    notes = [*footnotes(rows, scale, rules), *absent_note(absent)]
     if any(row.kind == "interaction_log_residual" for row in rows):
         notes.append(
             "Log residual scale: the interaction of the logarithms of what is left to the best possible value, "
@@ -151,9 +152,27 @@ class _Means:
             raise ModelError(
                 f"the model has no factor {factor!r}", expected=", ".join(table.columns), got=factor
             )
-        self.levels = [str(level) for level in table[factor]]
-        self.estimates = dict(zip(self.levels, table["estimate"].astype(float), strict=True))
-        self._labels = dict(zip(self.levels, table[factor], strict=True))
+        labels = [str(level) for level in table[factor]]
+        self.estimates = dict(zip(labels, table["estimate"].astype(float), strict=True))
+        self._labels = dict(zip(labels, table[factor], strict=True))
+        assessed = self._assessed(fit, factor)
+        rows: pd.DataFrame = fit.frame.data
+        by_patient = rows.groupby("patient")[factor].nunique() if "patient" in rows else pd.Series([1])
+        self._arms_a_patient = int(by_patient.max())
+        self.levels = [label for label in labels if isfinite(self.estimates[label]) or label in assessed]
+
+    def _assessed(self, fit: Any, factor: str) -> set[str]:
+        """Return the arms that have rows where the means stand, such as at the visit."""
+        rows: pd.DataFrame = fit.frame.data
+        for name, value in self._at.items():
+            if not pd.api.types.is_numeric_dtype(rows[name].dtype):
+                rows = rows[rows[name].astype(str) == str(value)]
+        return set(rows[factor].astype(str))
+
+    @property
+    def unit(self) -> str:
+        """Who is assessed in an arm: a lesion where patients have several arms."""
+        return "lesion" if self._arms_a_patient > 1 else "patient"
 
     @property
     def conditions(self) -> str:
@@ -269,11 +288,3 @@ def _checked_range(
     if low is not None and high is not None and low >= high:
         raise ModelError("the range of the scale is empty", expected="(lowest, highest)", got=scale_range)
     return low, high
-
-
-def _absent_note(absent: tuple[str, ...]) -> list[str]:
-    if not absent:
-        return []
-    return [
-        f"Without data in this analysis, and so treated as not studied: {words.join_words(list(absent))}."
-    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import isfinite, nan
 from typing import TypeVar
 
@@ -71,6 +72,8 @@ class Evidence:
         How the numbers are to be read.
     name : callable, optional
         ``name(combination, reference)`` names a comparison; by default the difference towards benefit.
+    unit : str
+        Who is assessed in an arm, ``patient`` or ``lesion``: for arms that nobody was assessed in.
     """
 
     compare: Callable[[str, str], Comparison]
@@ -79,6 +82,7 @@ class Evidence:
     higher_is_better: bool
     scale: Scale
     name: Callable[[str, str], str] | None = None
+    unit: str = "patient"
 
     def contrast(self, label: str, reference: str) -> str:
         """Name the comparison of a combination with another arm."""
@@ -145,6 +149,7 @@ class _Case:
     evidence: Evidence
     rules: Rules
     compared: Mapping[str, Comparison]
+    planned: Arms
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -158,7 +163,9 @@ class _Case:
     def why_not_testable(self) -> str:
         """What stands in the way of the min test: the first part's reason."""
         reasons = [one.reason for one in self.compared.values() if not one.testable and one.reason]
-        return reasons[0] if reasons else words.NOT_ESTIMABLE
+        if not reasons:
+            return words.NOT_ESTIMABLE
+        return reasons[0] if reasons[0].startswith("not ") else f"not assessable: {reasons[0]}"
 
     @property
     def binding(self) -> str:
@@ -171,7 +178,9 @@ class _Case:
         return min(self.compared, key=lambda part: self.compared[part].estimate)
 
 
-def answer_questions(arms: Arms, evidence: Evidence, rules: Rules) -> tuple[VerdictRow, ...]:
+def answer_questions(
+    arms: Arms, evidence: Evidence, rules: Rules, planned: Mapping[str, Iterable[str]] | None = None
+) -> tuple[VerdictRow, ...]:
     """Ask every combination question of every combination.
 
     Parameters
@@ -182,6 +191,9 @@ def answer_questions(arms: Arms, evidence: Evidence, rules: Rules) -> tuple[Verd
         How arms compare.
     rules : Rules
         Error rate and margin.
+    planned : mapping, optional
+        All arms of the protocol, by default those with data: an arm that was not assessed is told from one that
+        was not studied.
 
     Returns
     -------
@@ -196,11 +208,11 @@ def answer_questions(arms: Arms, evidence: Evidence, rules: Rules) -> tuple[Verd
     Biometrics 45:1139); the min tests of several combinations are Holm-adjusted over the combinations.
     """
     first = primary_combination(arms)
+    whole = Arms(arms if planned is None else planned)
     cases = [
-        _Case(
-            label, arms, evidence, rules, {part: evidence.compare(label, part) for part in arms.parts(label)}
-        )
+        _Case(label, arms, evidence, rules, compared, whole)
         for label in (first, *(other for other in arms.combinations if other != first))
+        for compared in [{part: evidence.compare(label, part) for part in arms.parts(label)}]
     ]
     single = holm_adjusted(
         {
@@ -315,19 +327,42 @@ def _contribution_rows(case: _Case) -> list[VerdictRow]:
             reference=component,
             question=f"Contribution of {component} to {case.label}",
             contrast="",
-            answer=f"contribution of {component} not assessable: {_not_studied(case, [component])}",
+            answer=f"contribution of {component} not assessable: {_without(case, [component])}",
         )
         for component in case.missing
     ]
 
 
-def _not_studied(case: _Case, components: Sequence[str]) -> str:
-    """Say which arms, each the combination without one component, were not studied."""
-    absent = []
-    for component in components:
-        rest = [name for name in case.arms.ordered_components(case.label) if name != component]
-        absent.append(f"{rest[0]} alone" if len(rest) == 1 else " with ".join(rest))
-    return f"no arm of {words.join_words(absent, 'or')} was studied"
+def _without(case: _Case, components: Sequence[str]) -> str:
+    """Say which arms, each the combination without one component, are missing, and how."""
+    return _missing_arms(case, [case.arms[case.label] - {component} for component in components])
+
+
+def _missing_arms(case: _Case, absent: Sequence[frozenset[str]]) -> str:
+    """Say of arms without data which were not studied, and which of the protocol were not assessed."""
+    never, unseen = [], []
+    for components in absent:
+        label = case.planned.label_of(components)
+        if label is None:
+            never.append(_described(case, components))
+        else:
+            unseen.append(f"with {label}" if components else f"of the arm {label}")
+    clauses = []
+    if len(never) == 1:
+        clauses.append(f"no arm {never[0]} was studied")
+    elif never:
+        clauses.append(f"arms {words.join_words(never)} were not studied")
+    if unseen:
+        clauses.append(f"no {case.evidence.unit} {words.join_words(unseen, 'or')} was assessed at this visit")
+    return ", and ".join(clauses)
+
+
+def _described(case: _Case, components: frozenset[str]) -> str:
+    """Describe an arm that has no label: ``of prp alone``, ``of laser with prp``, ``without treatment``."""
+    names = [name for name in case.arms.ordered_components(case.label) if name in components]
+    if not names:
+        return "without treatment"
+    return f"of {names[0]} alone" if len(names) == 1 else f"of {' with '.join(names)}"
 
 
 def _min_test_row(case: _Case, part_rows: Sequence[VerdictRow], joint: Mapping[str, float]) -> VerdictRow:
@@ -350,7 +385,7 @@ def _min_test_answer(
     case: _Case, p: float, part_rows: Sequence[VerdictRow], joint: Mapping[str, float]
 ) -> str:
     if case.missing:
-        return f"not assessable: {_not_studied(case, case.missing)}"
+        return f"not assessable: {_without(case, case.missing)}"
     if not isfinite(p):
         return case.why_not_testable
     alpha, adjusted = case.rules.alpha, joint[case.label]
@@ -418,11 +453,20 @@ def _interaction_rows(case: _Case, joint_row: VerdictRow) -> list[VerdictRow]:
 
 
 def _why_no_interaction(case: _Case) -> str:
-    if len(case.arms[case.label]) > 2:
-        return f"{words.NOT_ESTIMABLE} without an arm that received neither of two of its components"
-    if case.arms.control is None:
-        return f"{words.NOT_ESTIMABLE} without an arm that received neither, an untreated arm"
-    return f"{words.NOT_ESTIMABLE}: {_not_studied(case, case.missing)}"
+    """Name the arms that keep the nearest factorial square of a combination from being whole."""
+    whole = case.arms[case.label]
+    squares = [
+        (whole - {b}, whole - {a}, whole - {a, b})
+        for a, b in combinations(case.arms.ordered_components(case.label), 2)
+    ]
+    gaps = [[arm for arm in square if case.arms.label_of(arm) is None] for square in squares]
+    fewest = min(gaps, key=len)
+    backgrounds = [square[-1] for square in squares]
+    only_backgrounds = gaps == [[one] for one in backgrounds]
+    if only_backgrounds and not any(case.planned.label_of(one) for one in backgrounds):
+        neither = ", an untreated arm" if len(whole) == 2 else " of two of its components"
+        return f"{words.NOT_ESTIMABLE} without an arm that received neither{neither}"
+    return f"{words.NOT_ESTIMABLE}: {_missing_arms(case, fewest)}"
 
 
 def _interaction_row(

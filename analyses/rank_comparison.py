@@ -33,7 +33,7 @@ from analyses.rank_statistics import (
     signed_rank,
 )
 from analyses.verdict import Comparison, Rules, Scale, Verdict, not_estimable
-from analyses.verdict_sentences import footnotes, may_claim, may_not_claim
+from analyses.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from outcomes.arms import FactorialSquare
 
 __all__ = ["compare_grades"]
@@ -140,8 +140,9 @@ def compare_grades(
         higher_is_better=higher_is_better,
         scale=scale,
         name=lambda label, other: f"P({words.bracketed(label)} better than {words.bracketed(other)})",
+        unit="patient" if design == "parallel" else "lesion",
     )
-    rows = answer_questions(studied, evidence, rules)
+    rows = answer_questions(studied, evidence, rules, planned=arms)
     supplement = pd.DataFrame(list(records.values()))
     return Verdict(
         rows=rows,
@@ -267,11 +268,7 @@ def _notes(
             )
     if samples.n_dropped:
         notes.append(f"Rows without a value, left out: {samples.n_dropped}.")
-    if absent:
-        notes.append(
-            f"Without data in this analysis, and so treated as not studied: {words.join_words(list(absent))}."
-        )
-    return notes
+    return [*notes, *absent_note(absent)]
 
 
 def _listed(supplement: pd.DataFrame, column: str) -> str:

@@ -15,7 +15,7 @@ from analyses.bliss import ASSUMED, BLISS, Risks, bliss_curve, observed_risks, r
 from analyses.combination_questions import Evidence, answer_questions, primary_combination, studied_arms
 from analyses.proportions import PairedTable, clustered_difference, fisher_difference, mcnemar_difference
 from analyses.verdict import Comparison, Rules, Scale, Verdict, not_estimable
-from analyses.verdict_sentences import footnotes, may_claim, may_not_claim
+from analyses.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from outcomes.arms import Arms
 from outcomes.errors import ModelError
 
@@ -95,8 +95,9 @@ def compare_responders(
         interaction_kinds=[("interaction", "Additive interaction"), ("bliss", BLISS)],
         higher_is_better=higher_is_better,
         scale=SCALE,
+        unit="patient" if design == "parallel" else "lesion",
     )
-    rows = answer_questions(studied, evidence, rules)
+    rows = answer_questions(studied, evidence, rules, planned=arms)
     main = primary_combination(studied)
     curve = _curve(studied, main, risks, assumed_control, rules) if higher_is_better else None
     return Verdict(
@@ -238,8 +239,4 @@ def _notes(
         )
     if samples.n_dropped:
         notes.append(f"Rows without a value, left out: {samples.n_dropped}.")
-    if absent:
-        notes.append(
-            f"Without data in this analysis, and so treated as not studied: {words.join_words(list(absent))}."
-        )
-    return notes
+    return [*notes, *absent_note(absent)]

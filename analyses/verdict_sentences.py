@@ -15,7 +15,7 @@ from analyses.combination_questions import (
 from analyses.verdict import Rules, Scale, VerdictRow
 from outcomes.arms import Arms
 
-__all__ = ["footnotes", "may_claim", "may_not_claim"]
+__all__ = ["absent_note", "footnotes", "may_claim", "may_not_claim"]
 
 
 def may_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
@@ -27,7 +27,7 @@ def may_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules
     label = primary_combination(arms)
     measured = [f"against {row.reference} ({teller.detail(row)})" for row in teller.of("part", label)]
     if not measured:
-        return f"Nothing may be claimed of {label}, since none of its parts was studied."
+        return f"Nothing may be claimed of {label}: {teller.why_no_part(label)}."
     unmeasured = list(dict.fromkeys(row.answer for row in teller.of("part", label)))
     if not any(isfinite(row.estimate) for row in teller.of("part", label)):
         return f"Nothing may be claimed of {label}: {'; '.join(unmeasured)}."
@@ -79,6 +79,13 @@ def footnotes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> tuple[s
             "whether there is synergy depends on the scale."
         )
     return tuple(notes)
+
+
+def absent_note(absent: Sequence[str]) -> tuple[str, ...]:
+    """Return the footnote on arms of the protocol without data; none where all have data."""
+    if not absent:
+        return ()
+    return (f"Arms of the protocol without data in this analysis: {words.join_words(list(absent))}.",)
 
 
 def _its_parts(count: int) -> str:
@@ -183,6 +190,10 @@ class _Teller:
             listed = [f"{row.reference} ({self.detail(row)}{self._why_not(row)})" for row in rows]
             yield f"that {label} is better than {words.join_words(listed, 'or')}"
 
+    def why_no_part(self, label: str) -> str:
+        """Write why a combination has no part to be compared with, as its min test says it."""
+        return self.of("min_test", label)[0].answer.partition(": ")[2]
+
     def detail(self, row: VerdictRow) -> str:
         """Write what was measured between a combination and another arm."""
         if not isfinite(row.estimate):
@@ -194,7 +205,13 @@ class _Teller:
             return ""
         p = f", {words.format_p(row.p_value)}{self._adjusted(row)}"
         if row.p_adjusted < self.rules.alpha:
-            return f"{p}, but the interval does not exclude equality"
+            both = row.conf_low > row.null
+            which = (
+                "the one-sided test does not show benefit"
+                if both
+                else "the interval does not exclude equality"
+            )
+            return f"{p}, but {which}: the two methods disagree, so it is left open"
         return p
 
     def unsupported_equality(self) -> Iterator[str]:
@@ -209,18 +226,18 @@ class _Teller:
                 reasons.setdefault(self._why_not_synergy(row), []).append(row.combination)
         for reason, labels in reasons.items():
             synergistic = f"{words.join_words(list(dict.fromkeys(labels)), 'or')} is synergistic"
-            yield f"that {synergistic} {reason}"
+            yield f"that {synergistic}{reason}"
 
     def _why_not_synergy(self, row: VerdictRow) -> str:
         if not isfinite(row.estimate):
-            return f"({row.answer})"
+            return f" ({row.answer})"
         if row.answer.startswith(MORE_THAN_ADDITIVE):
-            return "on any scale but this one"
+            return " in general: synergy was tested on this scale only, other scales are descriptive"
         if row.answer.startswith(LESS_THAN_ADDITIVE):
-            return f"(it did less than its parts add up to: {self._excess(row)})"
+            return f" (it did less than its parts add up to: {self._excess(row)})"
         if row.answer.startswith(words.INCONCLUSIVE):
-            return f"({self._excess(row)} against what its parts add up to: not shown)"
-        return "(not tested, since it was not better than every part)"
+            return f" ({self._excess(row)} against what its parts add up to: not shown)"
+        return " (not tested, since it was not better than every part)"
 
     def unknown_contributions(self, label: str) -> Iterator[str]:
         for row in self.of("contribution", label):

@@ -156,13 +156,13 @@ def test_three_arms_without_control_cannot_speak_of_synergy():
     assert not any("control" in question for question in verdict.table["question"])
 
 
-def test_an_arm_without_data_counts_as_not_studied():
+def test_an_arm_without_data_is_named_as_such():
     _, long = lesions((2, 25, 28, 70))
     fit = fit_mixed_model("value ~ arm + us(arm | patient)", long[long["arm"] != "PRP"])
     verdict = compare_therapies(fit, ARMS)
     assert row(verdict, "Contribution of laser")["answer"].startswith("contribution of laser not assessable")
     assert row(verdict, "min test")["answer"].startswith("not assessable")
-    assert any("PRP" in note and "not studied" in note for note in verdict.footnotes)
+    assert "Arms of the protocol without data in this analysis: PRP." in verdict.footnotes
 
 
 def test_additivity_beyond_the_scale_is_called_impossible_and_the_log_scale_stands_beside():
@@ -264,3 +264,17 @@ def test_impossible_requests(synergy, changes, error, message):
     request = {"fit": synergy[1], "arms": ARMS, **changes}
     with pytest.raises(error, match=message):
         compare_therapies(**request)
+
+
+def test_an_arm_without_rows_at_the_visit_was_not_assessed_there():
+    _, early = lesions((2, 25, 28, 70))
+    _, late = lesions((2, 25, 28, 70), seed=4)
+    late = late[late["arm"] != "PRP"]
+    data = pd.concat([early.assign(visit="Week 12"), late.assign(visit="Week 24")], ignore_index=True)
+    fit = fit_mixed_model("value ~ arm * visit + (1 | patient)", data)
+    verdict = compare_therapies(fit, ARMS, at={"visit": "Week 24"})
+    joint = next(row for row in verdict.rows if row.kind == "min_test")
+    assert joint.answer == "not assessable: no lesion with PRP was assessed at this visit"
+    assert "Arms of the protocol without data in this analysis: PRP." in verdict.footnotes
+    whole = compare_therapies(fit, ARMS, at={"visit": "Week 12"})
+    assert [row.reference for row in whole.rows if row.kind == "part"] == ["Laser", "PRP"]

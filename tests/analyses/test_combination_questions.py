@@ -114,7 +114,7 @@ def test_no_causal_sentence_without_the_allocation():
 @pytest.mark.parametrize(
     ("interaction", "answer", "words"),
     [
-        ((9.0, 2.0), "more than additive", "synergistic on any scale but this one"),
+        ((9.0, 2.0), "more than additive", "synergistic in general: synergy was tested on this scale only"),
         ((-9.0, 2.0), "less than additive", "it did less than its parts add up to"),
         ((9.0, 6.0), "inconclusive", "not shown"),
     ],
@@ -333,6 +333,51 @@ def test_what_has_no_number_is_written_so():
     assert format_p(nan) == "p not estimable"
     assert format_estimate(nan, nan, nan, POINTS, 0.95) == "not estimable"
     assert format_estimate(2.0, nan, nan, POINTS, 0.95) == "2.0 points, 95 % CI not estimable"
+
+
+def test_what_a_triple_lacks_is_the_arm_of_its_nearest_square():
+    arms = Arms({"N": ["n"], "LN": ["l", "n"], "LP": ["l", "p"], "LPN": ["l", "p", "n"]})
+    rows, _, _ = ask(arms, {("LN", "N"): (9, 1), ("LPN", "LN"): (9, 1), ("LPN", "LP"): (9, 1)})
+    found = {row.combination: row.answer for row in rows if row.kind == "interaction"}
+    # With laser alone the square of n and p on it would be whole; an untreated arm would not do.
+    assert found["LPN"] == "not estimable: no arm of l alone was studied"
+    assert found["LN"] == "not estimable: arms of l alone and without treatment were not studied"
+    pairs = Arms({"AB": ["a", "b"], "AC": ["a", "c"], "BC": ["b", "c"], "ABC": ["a", "b", "c"]})
+    rows, _, _ = ask(pairs, {("ABC", part): (0, 1) for part in ("AB", "AC", "BC")})
+    found = {row.combination: row.answer for row in rows if row.kind == "interaction"}
+    assert found["ABC"] == "not estimable without an arm that received neither of two of its components"
+    assert found["AB"] == "not estimable: arms of a alone, of b alone and without treatment were not studied"
+
+
+def test_parts_that_were_not_studied_are_told_from_those_not_assessed():
+    planned = Arms({"Laser": ["laser"], "Both": ["laser", "prp"]})
+    evidence = Evidence(
+        lambda label, other: not_estimable(), lambda square: [], [], True, POINTS, unit="lesion"
+    )
+    arms = Arms({"Both": ["laser", "prp"]})
+    rows = answer_questions(arms, evidence, Rules(), planned=planned)
+    assert answers(rows, "contribution") == [
+        "contribution of laser not assessable: no arm of prp alone was studied",
+        "contribution of prp not assessable: no lesion with Laser was assessed at this visit",
+    ]
+    assert may_claim(arms, rows, POINTS, Rules()) == (
+        "Nothing may be claimed of Both: no arm of prp alone was studied, and no lesion with Laser was assessed at "
+        "this visit."
+    )
+
+
+def test_a_p_below_alpha_beside_an_interval_over_zero_is_left_open():
+    def disagreeing(label, other):
+        del label, other
+        return Comparison(0.3, nan, nan, nan, 0.02, 0.01, lambda tail: (-0.03, 0.53))
+
+    rules = Rules()
+    evidence = Evidence(disagreeing, lambda square: [], [], True, POINTS)
+    rows = answer_questions(THREE, evidence, rules)
+    assert (
+        "p = .02, Holm-adjusted p = .04, but the interval does not exclude equality: the two methods disagree, so "
+        "it is left open" in may_not_claim(THREE, rows, POINTS, rules)
+    )
 
 
 def test_a_part_without_a_test_closes_the_min_test_whatever_its_place():

@@ -61,6 +61,33 @@ def test_synergy_is_not_estimable_without_an_untreated_arm(abdelghani):
         assert np.isnan(found["estimate"])
 
 
+def test_every_arm_that_an_interaction_lacks_is_named(abdelghani):
+    # Laser + NB-UVB: an untreated arm would not do, since NB-UVB alone is missing too.
+    table = abdelghani.table
+    interactions = table[table["question"].isin(["Additive interaction", "Bliss independence"])]
+    assert (
+        interactions["answer"].tolist()[2:]
+        == ["not estimable: arms of nbuvb alone and without treatment were not studied"] * 2
+    )
+    assert "FCO2+NBUVB is synergistic (not estimable: arms of nbuvb alone and" in abdelghani.may_not_claim
+
+
+def test_an_arm_without_data_at_the_visit_is_not_called_unstudied():
+    data = parallel({**dict.fromkeys(FOUR, (9, 30)), "PRP": (0, 0)})
+    verdict = compare_responders(data, FOUR)
+    reason = "no patient with PRP was assessed at this visit"
+    assert row(verdict, "Contribution")["answer"] == f"contribution of laser not assessable: {reason}"
+    assert row(verdict, "min test")["answer"] == f"not assessable: {reason}"
+    assert row(verdict, "Additive interaction")["answer"] == f"not estimable: {reason}"
+    assert f"that laser contributes to Both ({reason})" in verdict.may_not_claim
+    assert "Arms of the protocol without data in this analysis: PRP." in verdict.footnotes
+    assert "studied" not in " ".join((*verdict.table["answer"], verdict.may_not_claim))
+    untreated = compare_responders(parallel({arm: (9, 30) for arm in FOUR if arm != "None"}), FOUR)
+    assert row(untreated, "Bliss")["answer"] == (
+        "not estimable: no patient of the arm None was assessed at this visit"
+    )
+
+
 def test_the_curve_over_assumed_control_responses(abdelghani):
     curve = abdelghani.bliss_curve.set_index("assumed_control_response")
     excess = curve["excess"].round(2)
@@ -257,7 +284,7 @@ def test_several_lesions_that_all_answer_alike_compare_nothing(value, answer):
     verdict = compare_responders(within(lesions=2).assign(value=value), FOUR, design="within-patient")
     for question in ("Better than Laser", "Better than PRP", "min test", "Excess over", "control"):
         found = row(verdict, question)
-        assert found["answer"] == answer
+        assert found["answer"].removeprefix("not assessable: ") == answer
         assert found[NUMBERS].isna().all()
     assert verdict.may_claim == f"Nothing may be claimed of Both: {answer}."
     assert f"that Both is better than Laser ({answer}) or PRP ({answer})" in verdict.may_not_claim
