@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from outcomes.errors import ReportError
+from outcomes.protocol import Analysis
 from reports import methods, narrative, remarks
 from reports.context import ReportContext
 from reports.document import (
@@ -31,7 +32,7 @@ from reports.tables.sensitivity import (
     naive_table,
     sensitivity_table,
 )
-from reports.tables.verdict import bliss_table, scales_table, verdict_table
+from reports.tables.verdict import bliss_table, odds_table, scales_table, verdict_table
 
 Provenance = tuple[tuple[str, str], ...]
 Builder = Callable[["_Parts"], Iterator[Block]]
@@ -228,10 +229,14 @@ def _verdict(parts: _Parts) -> Iterator[Block]:
     yield Paragraph(context.results.text(context.primary.name, "may_claim"), "lead")
     yield Paragraph(context.results.text(context.primary.name, "may_not_claim"))
     yield verdict_table(context, context.primary)
-    yield Paragraph("The differences are drawn in Figure 1, at the head of the report.", "note")
-    bliss = bliss_table(context, context.primary)
-    if bliss is not None:
-        yield bliss
+    yield from _beside_verdict(context, context.primary)
+
+
+def _beside_verdict(context: ReportContext, analysis: Analysis) -> Iterator[Block]:
+    """Yield the proportional-odds model of grades and the Bliss curve of responders, where there is one."""
+    for table in (odds_table(context, analysis), bliss_table(context, analysis)):
+        if table is not None:
+            yield table
 
 
 def _scales(parts: _Parts) -> Iterator[Block]:
@@ -265,9 +270,7 @@ def _scales(parts: _Parts) -> Iterator[Block]:
             described.add((analysis.endpoint, analysis.population))
             yield observed_table(context, analysis)
         yield verdict_table(context, analysis)
-        bliss = bliss_table(context, analysis)
-        if bliss is not None:
-            yield bliss
+        yield from _beside_verdict(context, analysis)
 
 
 def _sensitivity(parts: _Parts) -> Iterator[Block]:

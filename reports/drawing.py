@@ -12,6 +12,7 @@ from reports.context import ReportContext
 from reports.figures import ReportFigure
 from reports.format import sentence_case
 from reports.steps.diagnostics import standardised_residuals
+from reports.steps.flow import FOLLOWED, TREATED
 from reports.tables.verdict import Scale
 
 DRAWN = ("part", "interaction")
@@ -78,13 +79,31 @@ def _verdict(context: ReportContext, primary: AnalysedEndpoint, rows: pd.DataFra
         rows,
         None if margin is None else scale.factor * margin,
         scale.unit,
-        f"{primary.facts.label} at {primary.analysis.visit}",
+        f"{_compared(rows)}\n{primary.facts.label} at {primary.analysis.visit}",
         arms=context.protocol.arms,
         level=context.level(),
         null=scale.factor * context.results.number(primary.analysis.name, "null"),
-        quantity=sentence_case(context.results.text(primary.analysis.name, "scale_noun")),
+        quantity=_quantity(context, scale, rows),
         formatter=context.formatter,
     )
+
+
+def _compared(rows: pd.DataFrame) -> str:
+    """Return what the verdict figure compares."""
+    combinations = list(dict.fromkeys(rows["combination"]))
+    if len(combinations) > 1:
+        return "Each combination against its parts"
+    return f"{combinations[0]} against its parts"
+
+
+def _quantity(context: ReportContext, scale: Scale, rows: pd.DataFrame) -> str:
+    """Return what the verdict figure's axis shows; a probability says of what."""
+    if scale.show != "probability":
+        return sentence_case(context.results.text(context.primary.name, "scale_noun"))
+    combinations = set(rows["combination"])
+    given = combinations.pop() if len(combinations) == 1 else "the combination"
+    unit = "lesion" if context.protocol.is_within_patient else "patient"
+    return f"Probability that a {unit} with {given} does better (ties count half)"
 
 
 def verdict_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFrame:
@@ -97,16 +116,20 @@ def verdict_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFr
             "conf_low": scale.factor * line.conf_low,
             "conf_high": scale.factor * line.conf_high,
             "kind": line.kind,
+            "combination": line.combination,
+            "reference": line.reference,
         }
         for line in context.all_lines(primary.analysis.name)
         if line.kind in DRAWN and line.estimable
     ]
-    return pd.DataFrame(records, columns=["contrast", "estimate", "conf_low", "conf_high", "kind"])
+    columns = ["contrast", "estimate", "conf_low", "conf_high", "kind", "combination", "reference"]
+    return pd.DataFrame(records, columns=columns)
 
 
 def flow_rows(context: ReportContext) -> pd.DataFrame:
     """Return the stages of the flow, with what was missing at each visit as a note."""
     results = context.results
+    untreated = results.has("flow", "patients", level=FOLLOWED)
     records = []
     for row in results.select(analysis="flow", statistic="patients"):
         found = results.select(analysis="flow", statistic="lesions", level=row.level, arm=row.arm)
@@ -115,7 +138,9 @@ def flow_rows(context: ReportContext) -> pd.DataFrame:
         missing = results.get("flow", "missing", visit=row.visit, arm=row.arm) if row.visit else None
         records.append(
             {
-                "stage": row.level,
+                "stage": "Treated or followed"
+                if untreated and row.level in (TREATED, FOLLOWED)
+                else row.level,
                 "arm": row.arm,
                 "patients": row.value,
                 "lesions": found[0].value if found else None,

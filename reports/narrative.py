@@ -87,8 +87,32 @@ def lower_first(text: str) -> str:
 def answer(context: ReportContext, analysis: Analysis | None = None) -> tuple[str, ...]:
     """Return the answer in at most three sentences: how much, whether better than every part, whether synergy."""
     analysis = analysis or context.primary
+    alike = all_alike(context, analysis)
+    if alike:
+        return (alike,)
     sentences = [_how_much(context, analysis), _joint(context, analysis), _synergy(context, analysis)]
     return tuple(sentence for sentence in sentences if sentence)
+
+
+def all_alike(context: ReportContext, analysis: Analysis) -> str:
+    """Say that nobody responded in any arm, or everybody in every arm; empty where there is something to compare."""
+    if context.facts(analysis).scale != "binary":
+        return ""
+    shares = [
+        row.value
+        for row in context.results.select(
+            analysis=f"{analysis.name}/observed", statistic="proportion", visit=analysis.visit
+        )
+        if row.value is not None
+    ]
+    unit = context.facts(analysis).level
+    if shares and not any(shares):
+        return f"No {unit} in any arm reached this threshold at {analysis.visit}: nothing can be compared."
+    if shares and all(share == 1 for share in shares):
+        return (
+            f"Every {unit} of every arm reached this threshold at {analysis.visit}: nothing can be compared."
+        )
+    return ""
 
 
 def _how_much(context: ReportContext, analysis: Analysis) -> str:
@@ -261,19 +285,17 @@ def _synergy(context: ReportContext, analysis: Analysis) -> str:
     decimals = headline_decimals(factor * line.std_error, (factor * line.conf_low, factor * line.conf_high))
     unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
     interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
-    size = formatter.number(abs(factor * line.estimate), decimals)
-    verb = "exceeded" if line.estimate >= 0 else "fell short of"
-    if line.estimate < 0:
-        interval = formatter.interval(-factor * line.conf_high, -factor * line.conf_low, decimals)
-    by = _with_unit(size, unit)
-    return f"It {verb} what its parts would add up to by {by} ({interval}): {_synergy_words(line)}."
+    excess = _with_unit(formatter.number(factor * line.estimate, decimals), unit)
+    words = _synergy_words(line, analysis.name == context.primary.name)
+    return f"The excess over the sum of its parts was {excess} ({interval}): {words}."
 
 
-def _synergy_words(line: VerdictLine) -> str:
+def _synergy_words(line: VerdictLine, primary: bool) -> str:
+    """Return the answer on synergy, a word that only the primary analysis may use."""
     if line.answer.startswith("more than additive"):
-        return "synergy on this scale"
+        return "synergy on this scale" if primary else "more than additive (descriptive)"
     if line.answer.startswith("less than additive"):
-        return "less than additive"
+        return "less than additive" if primary else "less than additive (descriptive)"
     if line.answer.startswith("not tested"):
         return "not tested, since better than every part is not shown"
     if line.answer.startswith("inconclusive"):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
-from reports.narrative import in_words, lower_first
+from reports.narrative import all_alike, in_words, lower_first
 
 
 def scales_sentence(context: ReportContext) -> str:
@@ -18,6 +18,8 @@ def scales_sentence(context: ReportContext) -> str:
     for analysis in context.analyses:
         joint = context.lines("min_test", analysis.name)
         if analysis.role == "sensitivity" or not joint or math.isnan(joint[0].p_value):
+            continue
+        if all_alike(context, analysis):
             continue
         p = context.formatter.p_phrase(joint[0].p_value)
         named = f"{lower_first(named_outcome(context, analysis))} ({p})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from analyses.verdict import Verdict
@@ -12,6 +14,9 @@ from outcomes.protocol import Analysis
 from reports.results import ResultsBuilder
 from reports.steps.units import count_by_arm, count_units
 from reports.verdicts import component_speller, store_verdict
+
+POINTER = "; see the ordinal model"
+"""What a verdict by ranks adds where an ordinal model stands beside it; dropped where none does."""
 
 
 def categorical_verdict(
@@ -67,24 +72,26 @@ def analyse_categorical(
 ) -> Verdict:
     """Write the verdict on grades or responders and, in a parallel trial, the proportional-odds model of grades."""
     verdict = categorical_verdict(trial, analysis, facts, data)
-    spell = component_speller(trial.protocol)
-    store_verdict(verdict, out.scope(method=verdict.method), spell)
     used = at_visit(data, analysis.visit)
+    modelled = facts.scale == "ordinal" and not trial.protocol.is_within_patient
+    modelled = modelled and _proportional_odds(trial, analysis, facts, used, out)
+    spell = component_speller(trial.protocol)
+    told = spell if modelled else lambda text: spell(text).replace(POINTER, "")
+    store_verdict(verdict, out.scope(method=verdict.method), told)
     counts = out.scope(method="counts of the rows used")
     counts.add_all({f"n_{unit}": number for unit, number in count_units(used).items()})
     for arm, numbers in count_by_arm(used, trial.protocol.arms).items():
         counts.add_all({f"n_{unit}": number for unit, number in numbers.items()}, arm=arm)
-    if facts.scale == "ordinal" and not trial.protocol.is_within_patient:
-        _proportional_odds(trial, analysis, facts, used, out)
     return verdict
 
 
 def _proportional_odds(
     trial: Trial, analysis: Analysis, facts: EndpointFacts, used: pd.DataFrame, out: ResultsBuilder
-) -> None:
+) -> bool:
     """Fit the proportional-odds model, test its assumption, and ask the combination questions of it.
 
-    A model that separates has no estimate: it says "not testable", and the ranks stand alone.
+    A model that separates has no estimate: it says "not testable", and the ranks stand alone. Returns whether the
+    model could be fitted.
     """
     from analyses.combination import compare_therapies
     from analyses.ordinal import fit_ordinal_model
@@ -96,13 +103,13 @@ def _proportional_odds(
         scope.say(
             "not_estimable", "not fitted: patients have several lesions, which the model takes as independent"
         )
-        return
+        return False
     try:
         fit = fit_ordinal_model("grade ~ arm", rows)
         tested = proportional_odds_test(fit, analysis.alpha)
     except ModelError as error:
         scope.say("not_estimable", f"not testable: {error.message}")
-        return
+        return False
     for record in tested.to_dict("records"):
         for name in ("df", "statistic", "p_value"):
             scope.add(f"proportionality_{name}", record[name], level=str(record["term"]))
@@ -116,3 +123,9 @@ def _proportional_odds(
         allocation=trial.protocol.conduct.allocation,
     )
     store_verdict(verdict, scope, component_speller(trial.protocol))
+    for row in verdict.rows_of("part", verdict.combination):
+        numbers = {"": row.estimate, "_conf_low": row.conf_low, "_conf_high": row.conf_high}
+        for name, value in numbers.items():
+            ratio = math.exp(value) if not math.isnan(value) else None
+            scope.add(f"odds_ratio{name}", ratio, arm=row.combination, contrast=row.contrast)
+    return True

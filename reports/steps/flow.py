@@ -15,6 +15,9 @@ from reports.steps.units import allocated_units, count_by_arm, count_units
 ENROLLED = "Enrolled"
 ALLOCATED = "Allocated"
 TREATED = "Treated at least once"
+FOLLOWED = "Followed, untreated"
+"""Stands for `TREATED` in an arm without components, which has nothing to receive."""
+
 ANALYSED = "In the primary analysis"
 WITH_VALUE = "Of these, with a value at"
 """Begins the stage of a model of several visits that has a value at the primary one."""
@@ -59,7 +62,9 @@ def add_flow(
     _stage(flow, ALLOCATED, count_by_arm(units, arms))
     treated = treated_units(trial, units)
     if treated is not None:
-        _stage(flow, TREATED, count_by_arm(treated, arms))
+        counts = count_by_arm(treated, arms)
+        _stage(flow, TREATED, {arm: found for arm, found in counts.items() if arms[arm]})
+        _stage(flow, FOLLOWED, {arm: found for arm, found in counts.items() if not arms[arm]})
     observed = primary[primary["value"].notna()]
     for planned in map(str, primary["visit"].cat.categories):
         stage = f"Assessed at {planned}"
@@ -91,7 +96,7 @@ def _stage(flow: ResultsBuilder, stage: str, counts: dict[str, dict[str, int]], 
 def treated_units(trial: Trial, units: pd.DataFrame) -> pd.DataFrame | None:
     """Return the units that were treated at least once; None where the data do not say.
 
-    A unit of an arm without components (control) has nothing to receive and counts as treated.
+    A unit of an arm without components (control) has nothing to receive and is kept.
     """
     for column in TREATMENT_COLUMNS:
         for frame, keys in ((trial.lesions, ["patient", "lesion"]), (trial.patients, ["patient"])):

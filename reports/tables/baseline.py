@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from outcomes.endpoint import EndpointFacts
 from reports.context import ReportContext
 from reports.format import decimals_of, sentence_case
 from reports.results import Number
@@ -99,4 +100,14 @@ def _label(context: ReportContext, name: str) -> str:
     root = context.protocol.endpoint(name).chain[0].name
     facts = context.protocol.endpoint(root)
     unit = facts.measured.unit
-    return f"{facts.label} before treatment" + (f", {unit}" if unit else "")
+    name = measured_name(facts)
+    return f"{name}{',' if ',' in name else ''} before treatment" + (f", {unit}" if unit else "")
+
+
+def measured_name(facts: EndpointFacts) -> str:
+    """Return what is measured, before anything is derived from it: its instrument's title, or its column's name."""
+    if facts.derive == "value":
+        return facts.label
+    if facts.instrument is not None:
+        return facts.instrument.title
+    return sentence_case(facts.measured.columns[0].replace("_", " "))

@@ -101,15 +101,18 @@ def downtime_table(context: ReportContext) -> Table | None:
             "How long events lasted, in days",
             (
                 Column("Arm", "text"),
-                Column("Events"),
+                Column("Ended"),
                 Column("Median"),
                 Column("Q1 to Q3", "low"),
                 Column("", "high"),
                 Column("Longest"),
-                Column("Without an end"),
+                Column("Not ended"),
             ),
             tuple(merged),
             stub="Adverse event",
+            notes={
+                "ended": "Durations are those of the events that ended; an event without a last week had not."
+            },
             source="first and last week of each event; recorded in weeks, shown in days.",
         )
     )

@@ -332,6 +332,8 @@ def test_treated_units_are_those_with_a_session(frames):
     results = analyse_trial(Trial.from_frames(protocol(), **{**frames, "lesions": sessions})).results
     assert results.value("flow", "lesions", level="Treated at least once", arm="Laser") == 0
     assert results.value("flow", "lesions", level="Treated at least once", arm="PRP") == 12
+    assert results.value("flow", "lesions", level="Followed, untreated", arm="Untreated") == 12
+    assert not results.has("flow", "lesions", level="Treated at least once", arm="Untreated")
     assert results.value("exposure", "mean", arm="PRP") == 5
 
 

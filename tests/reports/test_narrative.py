@@ -108,7 +108,7 @@ def test_means_with_the_difference_and_its_interval(small):
         first,
     )
     assert second == "The combination was better than both of its parts (min test p < .001)."
-    assert third.startswith(("It exceeded what its parts would add up to", "It fell short of"))
+    assert third.startswith("The excess over the sum of its parts was ")
 
 
 def test_where_lower_is_better_the_benefit_is_positive(parallel):
@@ -169,11 +169,11 @@ def test_superiority_is_not_synergy(small, answer, words):
         interaction__conf_high=21.0,
     )
     third = narrative.answer(context)[2]
-    assert third.startswith("It exceeded what its parts would add up to by 9 points (−3 to 21): " + words)
+    assert third.startswith("The excess over the sum of its parts was 9 points (−3 to 21): " + words)
     assert "no effect" not in third
 
 
-def test_falling_short_turns_the_interval(small):
+def test_a_shortfall_is_a_negative_excess(small):
     context = changed(
         small,
         {"interaction": "inconclusive"},
@@ -181,10 +181,7 @@ def test_falling_short_turns_the_interval(small):
         interaction__conf_low=-21.0,
         interaction__conf_high=3.0,
     )
-    assert (
-        "It fell short of what its parts would add up to by 9 points (−3 to 21)"
-        in narrative.answer(context)[2]
-    )
+    assert "The excess over the sum of its parts was −9 points (−21 to 3)" in narrative.answer(context)[2]
 
 
 def test_one_point_is_singular(small):
@@ -195,7 +192,7 @@ def test_one_point_is_singular(small):
         interaction__conf_low=-7.0,
         interaction__conf_high=9.0,
     )
-    assert "by 1 point (" in narrative.answer(context)[2]
+    assert "was 1 point (" in narrative.answer(context)[2]
 
 
 def test_a_part_that_was_not_studied(small):
@@ -248,6 +245,36 @@ def test_scales_that_disagree_are_said_to(abdelghani):
     )
     assert "not shown on repigmentation above 75 % (G5) (p = .30)" in sentence
     assert "not excluded" in sentence
+
+
+def test_only_the_primary_analysis_speaks_of_synergy(small):
+    other = next(one for one in small.analyses if one.name == "responder50")
+    said = [
+        replace(one, text="more than additive")
+        if one.kind == "answer" and one.analysis == other.name and "| interaction" in one.subject
+        else one
+        for one in small.results.statements
+    ]
+    results = Results(small.results.rows, said, small.results.trial, small.results.software)
+    third = narrative.answer(ReportContext(small.protocol, results), other)[2]
+    assert third.endswith(": more than additive (descriptive).")
+
+
+def test_a_scale_on_which_nobody_responded_is_not_compared(small):
+    rows = [
+        replace(row, value=0)
+        if row.analysis == "responder50/observed" and row.statistic in ("responders", "proportion")
+        else row
+        for row in small.results
+    ]
+    context = ReportContext(
+        small.protocol, Results(rows, small.results.statements, small.results.trial, small.results.software)
+    )
+    assert narrative.answer(context, small.protocol.analysis("responder50")) == (
+        "No lesion in any arm reached this threshold at Week 24: nothing can be compared.",
+    )
+    assert "50 %" in remarks.scales_sentence(small)
+    assert "50 %" not in remarks.scales_sentence(context)
 
 
 def test_scales_that_agree(small):

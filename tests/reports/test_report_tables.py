@@ -1,5 +1,6 @@
 """The tables of a report: their numbers are results, their headers say of whom, their words are spelled."""
 
+import math
 import re
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from reports.analyse import analyse_trial
 from reports.compose import compose
 from reports.context import ReportContext, table_texts
 from reports.format import round_half_up
+from reports.methods import methods_paragraphs
 from reports.tables.baseline import baseline_tables
 from reports.tables.flow import exclusion_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
 from reports.tables.outcome import differences_table, means_table, observed_table
 from reports.tables.protocol import estimand_table, intercurrent_table, referee_items
 from reports.tables.sensitivity import carry_across_table, covariance_table, naive_table, sensitivity_table
-from reports.tables.verdict import bliss_table, scales_table, verdict_table
+from reports.tables.verdict import bliss_table, odds_table, scales_table, verdict_table
+from reports.verdicts import lines_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -181,7 +184,40 @@ def test_the_bliss_curve_is_labelled_as_an_assumption(abdelghani):
     table = bliss_table(abdelghani, abdelghani.protocol.analysis("responder"))
     assert [row.cells[0].text for row in table.rows[:1]] == ["12"]
     assert "rests on an assumption" in " ".join(table.remarks)
+    assert table.title.startswith("Laser + PRP: excess over Bliss independence")
+    assert table.columns[0].header == "Excess, % of those who would not respond untreated"  # Abbott's formula
     assert bliss_table(abdelghani, abdelghani.primary) is None
+
+
+def test_the_odds_ratios_are_those_of_the_proportional_odds_model(abdelghani):
+    """The methods name the model and the test of its assumption, so the page shows both."""
+    table = odds_table(abdelghani, abdelghani.primary)
+    if table is None:
+        reason = abdelghani.results.text("grade/proportional odds", "not_estimable")
+        assert reason in " ".join(methods_paragraphs(abdelghani))
+        return
+    row = table.rows[0]
+    line = lines_of(abdelghani.results, "grade/proportional odds", "part")[0]
+    assert row.cells[0].value == pytest.approx(math.exp(line.estimate), rel=1e-9)  # ten digits are kept
+    assert table.rows[-1].label.text == "Test of the assumption"
+    assert table.rows[-1].cells[-1].text
+
+
+def test_within_patients_no_ordinal_model_is_pointed_to(small):
+    assert not any("ordinal model" in one.text for one in small.results.statements)
+    assert odds_table(small, small.protocol.analysis("grade")) is None
+
+
+def test_a_row_on_a_logarithmic_scale_says_so(small):
+    table = verdict_table(small, small.protocol.analysis("responder50"))
+    bliss = next(row for row in table.rows if row.label.text.startswith("Bliss"))
+    assert bliss.cells[0].text == "not estimable" or bliss.label.text.endswith("(log scale)")
+
+
+def test_the_baseline_row_is_named_by_what_was_measured(parallel):
+    labels = [row.label.text for table in baseline_tables(parallel) for row in table.rows]
+    assert labels[0].startswith("Vitiligo Area Scoring Index (VASI), five body regions, before treatment")
+    assert not any("Change" in label for label in labels)
 
 
 def test_sensitivity_lists_every_other_reconstruction(abdelghani):
@@ -220,7 +256,7 @@ def test_harms_of_no_arm_have_a_column_of_their_own(small, parallel):
     headache = body(table)["Headache"].cells
     assert [cell.text for cell in headache[-3:]] == ["1", "10", "45"]
     assert headache[0].text == "0"
-    assert downtime_table(small) is not None
+    assert [column.header for column in downtime_table(small).columns][1::5] == ["Ended", "Not ended"]
     assert harms_table(parallel) is None
 
 
