@@ -31,6 +31,9 @@ Array = NDArray[np.float64]
 BLISS = "Bliss independence"
 """The question, as the rows name it."""
 
+EXCESS = "excess over Bliss independence, as a share of those who would not respond untreated"
+"""What the curve holds: Abbott's adjustment divides by those who would not respond untreated."""
+
 ASSUMED = tuple(float(p) for p in np.round(np.linspace(0.0, 0.10, 11), 2))
 """Control responses assumed by default where none was measured."""
 
@@ -217,7 +220,8 @@ def bliss_curve(
     Returns
     -------
     DataFrame
-        ``assumed_control_response, expected, observed, excess, std_error, conf_low, conf_high, label``.
+        ``assumed_control_response, expected, observed, excess, std_error, conf_low, conf_high, label, combination``;
+        all but the first are shares of those who would not respond untreated.
         Responses are adjusted for the control, ``(p - p0) / (1 - p0)`` (Abbott WS 1925, J Econ Entomol 18:265);
         the interval holds p0 for known. NaN where a part responds less than the assumed control, and throughout
         where all answers are alike.
@@ -245,11 +249,12 @@ def bliss_curve(
         error = nan if alike else risks.std_error(gradient)
         half = float(stats.t.isf((1 - level) / 2, risks.df)) * error
         excess = observed - expected
+        label = (
+            f"assumption: {words.format_number(100 * p0, 0)} % of untreated would have responded; {EXCESS}"
+        )
         numbers = [expected, observed, excess, error, excess - half, excess + half]
-        rows.append([p0, *(numbers if defined and isfinite(error) else [np.nan] * len(numbers)), _label(p0)])
-    columns = ["expected", "observed", "excess", "std_error", "conf_low", "conf_high", "label"]
+        rows.append(
+            [p0, *(numbers if defined and isfinite(error) else [np.nan] * len(numbers)), label, combination]
+        )
+    columns = ["expected", "observed", "excess", "std_error", "conf_low", "conf_high", "label", "combination"]
     return pd.DataFrame(rows, columns=["assumed_control_response", *columns])
-
-
-def _label(p0: float) -> str:
-    return f"assumption: {words.format_number(100 * p0, 0)} % of untreated would have responded"

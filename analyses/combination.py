@@ -121,7 +121,7 @@ def compare_therapies(
         combination=primary_combination(studied),
         combinations=studied.combinations,
         may_claim=may_claim(studied, rows, scale, rules),
-        may_not_claim=may_not_claim(studied, rows, scale, rules),
+        may_not_claim=may_not_claim(rows, scale, rules),
         footnotes=tuple(notes),
         method=f"Contrasts of the model's marginal means of {factor}{means.conditions}; scale: {scale.name}.",
         scale=scale,

@@ -27,6 +27,7 @@ __all__ = [
     "WithinPatientCorrelation",
     "carry_across_table",
     "compare_with_naive",
+    "width_words",
     "within_patient_correlation",
 ]
 
@@ -35,6 +36,8 @@ Array = NDArray[np.float64]
 OURS, LESIONS, ALL_VISITS = "this report", "lesions as independent", "rows of all visits as independent"
 CARRY_ACROSS = (0.0, 0.1, 0.2, 0.3)
 """Shares k of spill-over between a patient's lesions that are shown by default."""
+ALIKE = 0.02
+"""Ratios of standard errors this near to one are not told as wider or narrower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class NaiveComparison:
     correlation : WithinPatientCorrelation or None
         None where no patient has two arms.
     sentence : str
-        What the comparison shows.
+        What the comparison shows; its ranges are over the contrasts of the table.
     """
 
     table: pd.DataFrame = field(compare=False)
@@ -360,10 +363,34 @@ def _sentence(table: pd.DataFrame, correlation: WithinPatientCorrelation | None)
     for analysis in (LESIONS, ALL_VISITS):
         ratios = table.loc[table["analysis"] == analysis, "se_ratio"].dropna()
         if len(ratios):
-            texts.append(f"taking {analysis} gives standard errors {_ratio_words(ratios)} ours")
+            width = width_words(float(ratios.min()), float(ratios.max()))
+            texts.append(f"taking {analysis} gives standard errors {_ratio_words(ratios)} ours: {width}")
     if not texts:
         return "No naive analysis can be set beside this one."
     return "; ".join(texts) + "."
+
+
+def width_words(low: float, high: float) -> str:
+    """Say how wide intervals are beside ours.
+
+    Parameters
+    ----------
+    low, high : float
+        Smallest and largest ratio of their standard errors to ours, over the contrasts that are shown.
+
+    Returns
+    -------
+    str
+        Such as ``wider intervals``; ratios within two hundredths of one are ``about as wide``.
+    """
+    narrower, wider = low < 1 - ALIKE, high > 1 + ALIKE
+    if narrower and wider:
+        return "wider intervals for some contrasts, narrower for others"
+    if not (narrower or wider):
+        return "intervals about as wide"
+    word = "wider" if wider else "narrower"
+    every = low > 1 + ALIKE if wider else high < 1 - ALIKE
+    return f"{word} intervals" if every else f"intervals about as wide for some contrasts, {word} for others"
 
 
 def _ratio_words(ratios: pd.Series) -> str:

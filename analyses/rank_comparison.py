@@ -149,7 +149,7 @@ def compare_grades(
         combination=primary_combination(studied),
         combinations=studied.combinations,
         may_claim=may_claim(studied, rows, scale, rules),
-        may_not_claim=may_not_claim(studied, rows, scale, rules),
+        may_not_claim=may_not_claim(rows, scale, rules),
         footnotes=(*footnotes(rows, scale, rules), *_notes(design, exact, supplement, samples, absent)),
         method=_method(design, exact),
         scale=scale,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analyses import verdict_words as words
 from analyses.arm_samples import ArmSamples, sample_arms
-from analyses.bliss import ASSUMED, BLISS, Risks, bliss_curve, observed_risks, response_interactions
+from analyses.bliss import ASSUMED, BLISS, EXCESS, Risks, bliss_curve, observed_risks, response_interactions
 from analyses.combination_questions import Evidence, answer_questions, primary_combination, studied_arms
 from analyses.proportions import PairedTable, clustered_difference, fisher_difference, mcnemar_difference
 from analyses.verdict import Comparison, Rules, Scale, Verdict, not_estimable
@@ -105,7 +105,7 @@ def compare_responders(
         combination=main,
         combinations=studied.combinations,
         may_claim=may_claim(studied, rows, SCALE, rules),
-        may_not_claim=may_not_claim(studied, rows, SCALE, rules),
+        may_not_claim=may_not_claim(rows, SCALE, rules),
         footnotes=(*footnotes(rows, SCALE, rules), *_notes(samples, design, absent, curve)),
         method=_method(samples, design),
         scale=SCALE,
@@ -229,13 +229,13 @@ def _notes(
     if curve is not None:
         defined = curve.dropna(subset=["excess"])
         ends = [
-            f"{words.format_number(row.excess, 2)} at an assumed control response of "
+            f"{words.format_number(100 * row.excess, 0)} points of that share at an assumed untreated response of "
             f"{words.format_number(100 * row.assumed_control_response, 0)} %"
             for row in (defined.iloc[[0, -1]].itertuples() if len(defined) > 1 else defined.itertuples())
         ]
         notes.append(
-            "Bliss excess under an assumption, since no untreated arm was studied: "
-            f"{words.join_words(ends)}. No test is made of it."
+            f"For {curve['combination'].iloc[0]}, under an assumption since there are no untreated data, the "
+            f"{EXCESS}, is {words.join_words(ends)}. No test is made of it."
         )
     if samples.n_dropped:
         notes.append(f"Rows without a value, left out: {samples.n_dropped}.")

@@ -246,6 +246,13 @@ class Verdict:
     bliss_curve: pd.DataFrame | None = field(default=None, compare=False)
 
     @property
+    def claims(self) -> bool:
+        """Whether `may_claim` states that anything was shown, rather than that nothing was."""
+        from analyses.verdict_sentences import anything_shown  # which is made of this module's rows
+
+        return anything_shown(self.rows, self.scale, self.rules)
+
+    @property
     def table(self) -> pd.DataFrame:
         """A row a question with `TABLE_COLUMNS`; contrasts are oriented so that positive is benefit."""
         records = [[getattr(row, name) for name in TABLE_COLUMNS] for row in self.rows]

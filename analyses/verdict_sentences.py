@@ -15,12 +15,12 @@ from analyses.combination_questions import (
 from analyses.verdict import Rules, Scale, VerdictRow
 from outcomes.arms import Arms
 
-__all__ = ["absent_note", "footnotes", "may_claim", "may_not_claim"]
+__all__ = ["absent_note", "anything_shown", "footnotes", "may_claim", "may_not_claim"]
 
 
 def may_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
     """Return the sentence on what the rows support, with its numbers."""
-    teller = _Teller(arms, rows, scale, rules)
+    teller = _Teller(rows, scale, rules)
     claims = [claim for label in teller.combinations for claim in teller.claims(label)]
     if claims:
         return f"{'; '.join(claims)}."
@@ -36,9 +36,15 @@ def may_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules
     )
 
 
-def may_not_claim(arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
+def anything_shown(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> bool:
+    """Return whether the rows support any claim: better, worse, or an important benefit excluded."""
+    teller = _Teller(rows, scale, rules)
+    return any(True for label in teller.combinations for _ in teller.claims(label))
+
+
+def may_not_claim(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> str:
     """Return the sentence on what the rows do not support, with the reasons."""
-    teller = _Teller(arms, rows, scale, rules)
+    teller = _Teller(rows, scale, rules)
     clauses = [
         *(clause for label in teller.combinations for clause in teller.unsupported_parts(label)),
         *teller.unsupported_equality(),
@@ -137,8 +143,8 @@ def _disagreement_notes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) 
 class _Teller:
     """Finds rows and writes clauses; holds nothing but what it is given."""
 
-    def __init__(self, arms: Arms, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> None:
-        self.arms, self.rows, self.scale, self.rules = arms, rows, scale, rules
+    def __init__(self, rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> None:
+        self.rows, self.scale, self.rules = rows, scale, rules
         self.combinations = tuple(dict.fromkeys(row.combination for row in rows))
 
     def of(self, kind: str, label: str) -> list[VerdictRow]:

@@ -18,7 +18,7 @@ from analyses.combination_questions import (
     studied_arms,
 )
 from analyses.verdict import Comparison, Rules, Scale, not_estimable
-from analyses.verdict_sentences import footnotes, may_claim, may_not_claim
+from analyses.verdict_sentences import anything_shown, footnotes, may_claim, may_not_claim
 from analyses.verdict_words import format_estimate, format_number, format_p
 from outcomes.arms import Arms
 
@@ -42,7 +42,7 @@ def ask(arms, differences, rules=None, interaction=(9.0, 2.0), scale=POINTS):
         scale=scale,
     )
     rows = answer_questions(arms, evidence, rules)
-    return rows, may_claim(arms, rows, scale, rules), may_not_claim(arms, rows, scale, rules)
+    return rows, may_claim(arms, rows, scale, rules), may_not_claim(rows, scale, rules)
 
 
 def answers(rows, kind):
@@ -376,7 +376,7 @@ def test_a_p_below_alpha_beside_an_interval_over_zero_is_left_open():
     rows = answer_questions(THREE, evidence, rules)
     assert (
         "p = .02, Holm-adjusted p = .04, but the interval does not exclude equality: the two methods disagree, so "
-        "it is left open" in may_not_claim(THREE, rows, POINTS, rules)
+        "it is left open" in may_not_claim(rows, POINTS, rules)
     )
 
 
@@ -392,3 +392,12 @@ def test_a_part_without_a_test_closes_the_min_test_whatever_its_place():
         joint = next(row for row in rows if row.kind == "min_test")
         assert np.isnan(joint.p_value)
         assert joint.answer == "not testable: no spread"
+
+
+def test_worse_and_excluded_are_claims_too():
+    worse, _, _ = ask(THREE, {("Both", "Laser"): (-9, 1), ("Both", "PRP"): (-9, 1)})
+    wide, _, _ = ask(THREE, {("Both", "Laser"): (1, 2), ("Both", "PRP"): (1, 2)})
+    narrow, _, _ = ask(THREE, {("Both", "Laser"): (1, 2), ("Both", "PRP"): (1, 2)}, Rules(margin=10))
+    assert anything_shown(worse, POINTS, Rules())
+    assert not anything_shown(wide, POINTS, Rules())
+    assert anything_shown(narrow, POINTS, Rules(margin=10))

@@ -7,7 +7,7 @@ from scipy import stats
 
 from analyses.combination import compare_therapies
 from analyses.mixed_model import fit_mixed_model
-from analyses.naive import carry_across_table, compare_with_naive, within_patient_correlation
+from analyses.naive import carry_across_table, compare_with_naive, width_words, within_patient_correlation
 from analyses.rank_comparison import compare_grades
 from outcomes.errors import DesignError, ModelError
 
@@ -58,6 +58,33 @@ def test_the_ratio_to_ours_shows_what_the_pairing_is_worth(data, verdict):
     assert (ratios.get_group("rows of all visits as independent").to_numpy() < wide).all()
     assert "lesions as independent" in naive.sentence
     assert "correlate by 0." in naive.sentence
+
+
+def test_the_sentence_covers_the_contrasts_of_the_table_and_no_others(data, verdict):
+    naive = compare_with_naive(verdict, data, visit="Week 24")
+    ratios = naive.table.groupby("analysis")["se_ratio"].agg(["min", "max"])
+    assert set(naive.table["contrast"]) == {row.contrast for row in verdict.rows if row.kind == "part"}
+    low, high = ratios.loc["lesions as independent"]
+    assert (
+        f"lesions as independent gives standard errors {low:.2f} to {high:.2f} times ours: wider"
+        in naive.sentence
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (1.0, 1.0, "intervals about as wide"),
+        (0.99, 1.01, "intervals about as wide"),
+        (1.2, 1.9, "wider intervals"),
+        (0.5, 0.9, "narrower intervals"),
+        (0.8, 1.0, "intervals about as wide for some contrasts, narrower for others"),
+        (1.0, 1.4, "intervals about as wide for some contrasts, wider for others"),
+        (0.8, 1.4, "wider intervals for some contrasts, narrower for others"),
+    ],
+)
+def test_a_ratio_of_one_is_neither_wider_nor_narrower(low, high, text):
+    assert width_words(low, high) == text
 
 
 def test_lower_is_better_turns_both(data):

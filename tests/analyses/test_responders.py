@@ -99,7 +99,21 @@ def test_the_curve_over_assumed_control_responses(abdelghani):
     assert curve["label"].str.startswith("assumption").all()
     assert curve.index[0] == 0.0
     assert curve.index[-1] == 0.10
-    assert any("under an assumption" in note for note in abdelghani.footnotes)
+    share = "excess over Bliss independence, as a share of those who would not respond untreated"
+    assert curve["label"].str.endswith(share).all()
+    assert set(curve["combination"]) == {"FCO2+PRP"}
+    note = next(note for note in abdelghani.footnotes if "under an assumption" in note)
+    assert note.startswith("For FCO2+PRP, under an assumption")
+    assert (
+        f"{share}, is 12 points of that share at an assumed untreated response of 0 % and 22 points" in note
+    )
+    # The adjusted excess at 0.10 by hand: (0.40, 0.10 and 0.20, each less 0.10, over 0.90).
+    assert excess[0.10] == pytest.approx(round(0.3 / 0.9 - (0 + 0.1 / 0.9 - 0), 2))
+
+
+def test_nothing_is_claimed_where_nothing_was_shown(abdelghani):
+    assert abdelghani.claims is False
+    assert compare_responders(parallel(COUNTS), FOUR).claims is True
 
 
 def test_the_curve_ends_where_a_part_would_respond_less_than_control():
@@ -169,6 +183,7 @@ def test_both_interactions_in_closed_form():
     assert bliss["std_error"] == pytest.approx(error)
     assert bliss["p_value"] == pytest.approx(2 * stats.norm.sf(wanted / error))
     assert bliss["answer"] == "more than Bliss independence"
+    assert bliss["contrast"].endswith("(log scale)")
     assert verdict.bliss_curve is None  # measured, so nothing is assumed
 
 
