@@ -10,7 +10,7 @@ from reports import figures
 from reports.analyse import AnalysedEndpoint, AnalysedTrial
 from reports.context import ReportContext
 from reports.figures import ReportFigure
-from reports.format import sentence_case
+from reports.format import join_words, sentence_case
 from reports.steps.diagnostics import standardised_residuals
 from reports.steps.flow import FOLLOWED, TREATED
 from reports.tables.verdict import Scale
@@ -93,7 +93,8 @@ def _compared(rows: pd.DataFrame) -> str:
     combinations = list(dict.fromkeys(rows["combination"]))
     if len(combinations) > 1:
         return "Each combination against its parts"
-    return f"{combinations[0]} against its parts"
+    references = join_words(dict.fromkeys(rows.loc[rows["kind"] == "part", "reference"]))
+    return f"{combinations[0]} against {references or 'the sum of its parts'}"
 
 
 def _quantity(context: ReportContext, scale: Scale, rows: pd.DataFrame) -> str:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 _INTERACTION_KINDS = ("interaction", "synergy", "bliss")
 
-_VERDICT_WIDTH = 5.6
-"""Inches: the verdict stands beside the answer on the first screen, where a full-width figure would be too small."""
+_VERDICT_WIDTH = 4.7
+"""Inches: the verdict stands beside the answer on the first screen, and has to be read on a phone without scrolling."""
 
 _LABEL_SHARE = 0.325
 """Share of the width that a row's label may take before it breaks into lines."""
@@ -47,6 +47,7 @@ class _Row:
     """One row of a forest plot; positions count downwards in row heights."""
 
     label: str
+    contrast: str
     estimate: float
     low: float
     high: float
@@ -80,13 +81,14 @@ def verdict_figure(
         One row a comparison, oriented so that positive is benefit: ``contrast`` (its name), ``estimate``,
         ``conf_low``, ``conf_high`` (in ``unit``; NaN where not estimable, infinite where one-sided),
         ``kind``. A kind that contains "interaction", "synergy" or "bliss" is drawn in a block of its own
-        below the differences.
+        below the differences. Where the columns ``combination`` and ``reference`` (labels of arms) are given,
+        rows are labelled by what they ask ("Benefit over Laser"); the alternative text keeps the contrast.
     margin
         Smallest important difference, or None.
     unit
         Unit of the differences (``percentage points``).
     title
-        What is compared, for the figure's heading.
+        What is compared, for the figure's heading; lines are kept.
     arms
         Where given, each difference has the colour and marker of the combination that it is about.
     level
@@ -100,6 +102,7 @@ def verdict_figure(
         Writes the numbers; the house style by default.
     """
     formatter = formatter or Formatter()
+    asked = {"combination", "reference"} <= set(rows.columns)
     styles = arm_style(arms) if arms is not None else {}
     interacts = [any(word in str(kind).casefold() for word in _INTERACTION_KINDS) for kind in rows["kind"]]
     ordered = pd.concat(
@@ -111,10 +114,13 @@ def verdict_figure(
     for index, record in enumerate(ordered.to_dict("records")):
         interaction = index >= differences
         style = _style_of(str(record["contrast"]), styles)
+        named = record
+        if asked:
+            named = record | {"label": _asked(record, str(rows["combination"].iloc[0]), interaction)}
         drawn.append(
             _row(
-                record,
-                position=index + (0.9 if interaction and differences else 0.0),
+                named,
+                position=index + (0.2 if interaction and differences else 0.0),
                 style=ArmStyle(INK, "d", "solid") if interaction else style,
                 formatter=formatter,
                 decimals=decimals,
@@ -131,18 +137,27 @@ def verdict_figure(
             margin=margin,
             null=null,
             width=_VERDICT_WIDTH,
+            beneath=True,
         )
         _direction(axes, null, only_interaction=differences == 0)
         if margin is not None and differences:
             _margin_band(axes, margin, null, differences, formatter)
         if 0 < differences < len(rows):
-            _interaction_heading(axes, differences, axes.get_position().x0 * _VERDICT_WIDTH - 0.1)
+            # The interaction shares the differences' axis, not their question.
+            axes.axhline(differences - 0.4, color=INK, alpha=0.3, linewidth=0.6)
         return finished(
             figure,
             "verdict",
             _verdict_caption(margin, unit, level, formatter, any(interacts)),
             _findings(drawn, unit, level, formatter, null),
         )
+
+
+def _asked(record: Mapping[str, object], primary: str, interaction: bool) -> str:
+    """What a row asks, in a clinician's words; a combination other than the primary one is named."""
+    question = "Beyond the sum of its parts" if interaction else f"Benefit over {record['reference']}"
+    combination = str(record["combination"])
+    return question if combination == primary else f"{combination}: {question[0].lower()}{question[1:]}"
 
 
 def naive_figure(
@@ -233,7 +248,8 @@ def _row(
     if estimable and not math.isnan(low + high):
         text += f" ({formatter.interval(low, high, decimals)})"
     return _Row(
-        label=str(record["contrast"]),
+        label=str(record.get("label", record["contrast"])),
+        contrast=str(record["contrast"]),
         estimate=estimate,
         low=low,
         high=high,
@@ -277,19 +293,26 @@ def _forest(
     null: float = 0.0,
     width: float = WIDTH,
     headings: list[tuple[float, str]] | None = None,
+    beneath: bool = False,
 ) -> tuple[Figure, Axes]:
-    """Rows with their labels on the left, intervals in the middle, numbers on the right."""
+    """Rows with their labels on the left, intervals beside them, and numbers on the right or beneath the labels."""
     probe = new_figure(1, width)
     indent = 0.15 if headings else 0.0
-    labels = [wrap(probe, row.label, _LABEL_SHARE * width - indent) for row in rows]
-    title = wrap(probe, title, width - 0.2, 9.5, "bold") if title else ""
+    share = _LABEL_SHARE + (0.06 if beneath else 0.0)
+    labels = [wrap(probe, row.label, share * width - indent) for row in rows]
+    title = "\n".join(wrap(probe, line, width - 0.2, 9.5, "bold") for line in title.splitlines())
     lines = [line for label in labels for line in label.split("\n")]
     column = f"Estimate ({formatter.level(level)} CI)"
     left = 0.1 + indent + max((text_width(probe, line) for line in lines), default=0.0)
     right = max([text_width(probe, row.text) for row in rows] + [text_width(probe, column, 8.5)])
+    if beneath:
+        left, right = max(left, right + 0.1), 0.0
     last = max((row.position for row in rows), default=0.0)
     most = max((label.count("\n") + 1 for label in labels), default=1)
-    row_height, below = max(0.36, 0.155 * most + 0.05), 0.72
+    most += beneath
+    if text_width(probe, name) > width - 0.3:
+        name = "\n".join(wrap(probe, line, width - 0.3) for line in name.replace(" (", "\n(", 1).splitlines())
+    row_height, below = max(0.36, 0.155 * most + (0.14 if beneath else 0.05)), 0.72 + 0.15 * name.count("\n")
     above = 0.3 + (0.14 if margin is not None else 0.0)
     above += 0.14 + 0.16 * (title.count("\n") + 1) if title else 0.0
     height = above + below + (last + 1) * row_height
@@ -303,16 +326,44 @@ def _forest(
     axes.axvline(null, color=INK, linewidth=0.9, zorder=1)
     for row, label in zip(rows, labels, strict=True):
         _interval(axes, row)
+        if beneath:
+            _stacked(axes, row.position, label, row.text, -left - 0.1)
+            continue
         _beside(axes, row.position, label, indent - left - 0.1, linespacing=1.15)
         alpha = 1 if math.isfinite(row.estimate) else MUTED
         _beside(axes, row.position, row.text, 0.12, right=True, alpha=alpha)
     for position, heading in headings or []:
         _beside(axes, position, heading, -left - 0.1, weight="bold")
-    figure.text(1 - (right + 0.18) / width, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
+    column_at = 0.1 / width if beneath else 1 - (right + 0.18) / width
+    figure.text(column_at, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
     if title:
         figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", weight="bold", fontsize=9.5)
-    axes.set_xlabel(name, labelpad=17)
+    axes.set_xlabel(name, labelpad=17, linespacing=1.15)
+    if name:
+        # Under a narrow axis a long name would leave the figure: it is centred on the axis as far as it can be.
+        half = max(text_width(figure, line) for line in name.split("\n")) / 2 + 0.05
+        centre = (left + 0.2 + width - right - 0.1) / 2
+        centre = min(max(centre, half), width - half)
+        start, stop = axes.get_position().x0 * width, axes.get_position().x1 * width
+        axes.xaxis.label.set_x((centre - start) / (stop - start))
     return figure, axes
+
+
+def _stacked(axes: Axes, position: float, label: str, text: str, inches: float) -> None:
+    """Write a row's label and beneath it its numbers, together centred on the row's height."""
+    half = (label.count("\n") + 2) * 5.6
+    for words, up, anchor, alpha in ((label, half, "top", 1.0), (text, -half, "bottom", MUTED)):
+        axes.annotate(
+            words,
+            (0, position),
+            xycoords=("axes fraction", "data"),
+            xytext=(inches * 72, up),
+            textcoords="offset points",
+            va=anchor,
+            linespacing=1.15,
+            alpha=alpha,
+            annotation_clip=False,
+        )
 
 
 def _beside(axes: Axes, position: float, text: str, inches: float, right: bool = False, **style: Any) -> None:
@@ -443,12 +494,6 @@ def _direction(axes: Axes, null: float, only_interaction: bool) -> None:
         )
 
 
-def _interaction_heading(axes: Axes, differences: int, left: float) -> None:
-    """Set the interaction off from the differences: it shares their axis, not their question."""
-    axes.axhline(differences - 0.4, color=INK, alpha=0.3, linewidth=0.6)
-    _beside(axes, differences - 0.05, "Beyond what its parts add up to:", -left, fontsize=8, alpha=MUTED)
-
-
 def _verdict_caption(
     margin: float | None, unit: str, level: float, formatter: Formatter, interaction: bool
 ) -> str:
@@ -472,7 +517,7 @@ def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter, n
     sentences = []
     for row in rows:
         if not math.isfinite(row.estimate):
-            sentences.append(f"{row.label}: not estimable.")
+            sentences.append(f"{row.contrast}: not estimable.")
             continue
         interval = formatter.confidence(row.low, row.high, row.decimals, level)
         number = f"{formatter.quantity(row.estimate, row.decimals, unit)} ({interval})"
@@ -487,5 +532,5 @@ def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter, n
             answer = below
         else:
             answer = "synergy is not shown" if row.interaction else "a difference is not shown"
-        sentences.append(f"{row.label}: {number}, {answer}.")
+        sentences.append(f"{row.contrast}: {number}, {answer}.")
     return " ".join(sentences)

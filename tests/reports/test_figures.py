@@ -132,6 +132,14 @@ MAKERS: dict[str, Callable[[], ReportFigure]] = {
     "verdict": lambda: figures.verdict_figure(
         verdict_rows(), 10, "percentage points", "Laser + PRP against its parts", arms=FACTORIAL
     ),
+    "verdict in questions": lambda: figures.verdict_figure(
+        asked_rows(),
+        None,
+        "",
+        "Each combination against its parts\nRepigmentation grade",
+        null=0.5,
+        quantity="Probability that a patient with the combination does better (ties count half)",
+    ),
     "profile": profile,
     "profile with long names": lambda: profile(ADD_ON),
     "one visit": single_visit,
@@ -378,6 +386,36 @@ def test_a_probability_of_superiority_is_judged_against_one_half() -> None:
     rows = verdict_rows().head(1).assign(estimate=0.6, conf_low=0.45, conf_high=0.74)
     figure = figures.verdict_figure(rows, None, "", "", null=0.5, quantity="Probability of superiority")
     assert "a difference is not shown" in figure.alt_text
+
+
+def asked_rows() -> pd.DataFrame:
+    rows = verdict_rows().drop(index=2).assign(combination="Laser + PRP", reference=["Laser", "PRP", ""])
+    other = pd.DataFrame([("Laser + NB-UVB − Laser", 5.0, -2.0, 12.0, "part", "Laser + NB-UVB", "Laser")])
+    return pd.concat([rows, other.set_axis(rows.columns, axis=1)], ignore_index=True)
+
+
+def test_rows_say_what_they_ask_and_the_alternative_text_keeps_the_contrast(drawn: Iterator[list]) -> None:
+    figure = figures.verdict_figure(asked_rows(), None, "points", "Laser + PRP against Laser\nRepigmentation")
+    (caught,) = drawn
+    texts = [text.get_text().replace("\n", " ") for text in caught[0].axes[0].texts]
+    for label in (
+        "Benefit over Laser",
+        "Benefit over PRP",
+        "Laser + NB-UVB: benefit over Laser",
+        "Beyond the sum of its parts",
+    ):
+        assert label in texts
+    assert "(Laser + PRP) − Laser: 27" in figure.alt_text.replace("\xa0", " ")
+    assert "Benefit over" not in figure.alt_text
+    title = [text.get_text() for text in caught[0].texts]
+    assert "Laser + PRP against Laser\nRepigmentation" in title
+
+
+def test_the_verdict_fits_a_phone(drawn: Iterator[list]) -> None:
+    figures.verdict_figure(asked_rows(), None, "points", "")
+    (caught,) = drawn
+    # 354 of a phone's 390 px are left for it; text of 9 points (12 px) is then 9 px or more.
+    assert caught[0].get_size_inches()[0] <= 12 / 9 * 354 / 96
 
 
 def test_the_naive_figure_gives_the_width_of_each_interval_over_the_right_one() -> None:
