@@ -204,6 +204,7 @@ def _paired(context: ReportContext, primary: AnalysedEndpoint) -> ReportFigure:
         context.protocol.arms,
         primary.facts.label,
         primary.facts.unit,
+        visit=primary.analysis.visit,
         higher_is_better=primary.facts.higher_is_better,
         formatter=context.formatter,
     )

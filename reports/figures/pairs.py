@@ -35,6 +35,7 @@ def paired_figure(
     label: str,
     unit: str,
     *,
+    visit: str = "",
     higher_is_better: bool | None = None,
     formatter: Formatter | None = None,
 ) -> ReportFigure:
@@ -48,10 +49,13 @@ def paired_figure(
         Label -> components, in protocol order.
     label, unit, higher_is_better
         The outcome's name, unit and (optional) direction.
+    visit
+        When it was assessed.
     formatter
         Writes the means; the house style by default.
     """
     formatter = formatter or Formatter()
+    outcome = f"{label} at {visit}" if visit else label
     frame = frame.assign(arm=frame["arm"].astype(str)).dropna(subset=["value"])
     styles = {arm: style for arm, style in arm_style(arms).items() if (frame["arm"] == arm).any()}
     several = bool(frame.duplicated(["patient", "arm"]).any())
@@ -79,16 +83,14 @@ def paired_figure(
         axes.tick_params(axis="x", length=0)
         name_value_axis(axes, label, unit, higher_is_better)
         zero_line(axes)
-        caption = (
-            f"{label}: each line joins the values of one patient; bars and bold numbers are the arms' means."
-        )
+        caption = f"{outcome}: each line joins the values of one patient; bars and bold numbers are the arms' means."
         if several:
             caption += " Several lesions of a patient under the same arm are averaged."
         return finished(
             figure,
             "paired",
             caption,
-            _paired_finding(wide, label, unit, higher_is_better, formatter, decimals),
+            _paired_finding(wide, outcome, unit, higher_is_better, formatter, decimals),
         )
 
 

@@ -491,6 +491,14 @@ def test_the_pairs_are_counted() -> None:
     assert "Both was worse than Laser in 1 of 3 patients, equal in 1, better in 1." in words
 
 
+def test_the_pairs_name_their_visit() -> None:
+    frame = trajectories(FACTORIAL, patients=4)
+    frame = frame[frame["visit"] == "Week 24"][["patient", "arm", "value"]]
+    figure = figures.paired_figure(frame, FACTORIAL, "Repigmentation", "%", visit="Week 24")
+    assert figure.caption.startswith("Repigmentation at Week 24: ")
+    assert figure.alt_text.startswith("Repigmentation at Week 24 in 4 patients")
+
+
 def test_several_lesions_of_an_arm_are_averaged_and_said_so() -> None:
     frame = pd.DataFrame(
         [("A", "Laser", 0.0), ("A", "Laser", 10.0), ("A", "Both", 7.0)], columns=["patient", "arm", "value"]
