@@ -150,6 +150,11 @@ WITHIN = [
         ("adverse_events.csv, row 3", "end_week"),
     ),
     Damage(
+        "a severity that nobody knows",
+        cell("adverse_events.csv", 3, "severity", "quite bad"),
+        at("adverse_events.csv", 3, "severity", "quite bad", "life-threatening"),
+    ),
+    Damage(
         "an unknown key",
         replaced("trial.toml", "[[analyses]]", "[[analyses]]\nmargn = 3"),
         ("trial.toml", "margn", "margin"),
