@@ -161,11 +161,14 @@ class _Case:
 
     @property
     def why_not_testable(self) -> str:
-        """What stands in the way of the min test: the first part's reason."""
-        reasons = [one.reason for one in self.compared.values() if not one.testable and one.reason]
+        """What stands in the way of the min test: the reason that all parts share, else the first part's."""
+        reasons = {part: one.reason for part, one in self.compared.items() if not one.testable and one.reason}
         if not reasons:
             return words.NOT_ESTIMABLE
-        return reasons[0] if reasons[0].startswith("not ") else f"not assessable: {reasons[0]}"
+        part, reason = next(iter(reasons.items()))
+        if [*reasons.values()] != [reason] * len(self.compared):
+            return f"not assessable: against {part}, {reason}"
+        return reason if reason.startswith("not ") else f"not assessable: {reason}"
 
     @property
     def binding(self) -> str:

@@ -391,7 +391,7 @@ def test_a_part_without_a_test_closes_the_min_test_whatever_its_place():
         rows = answer_questions(arms, evidence, Rules())
         joint = next(row for row in rows if row.kind == "min_test")
         assert np.isnan(joint.p_value)
-        assert joint.answer == "not testable: no spread"
+        assert joint.answer == "not assessable: against PRP, not testable: no spread"
 
 
 def test_worse_and_excluded_are_claims_too():
