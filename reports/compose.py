@@ -15,6 +15,7 @@ from reports.document import (
     Document,
     Figure,
     FigureBlock,
+    Folded,
     Heading,
     Headline,
     Paragraph,
@@ -140,6 +141,7 @@ def _headline(parts: _Parts) -> Headline:
                 [
                     narrative.adjustment(context),
                     narrative.fallback_clause(context),
+                    narrative.superiority_note(context),
                     context.spelled([protocol.title, *answer, harm, may_not_claim]),
                 ],
             )
@@ -221,7 +223,7 @@ def _model(parts: _Parts) -> Iterator[Block]:
         yield covariance
     coefficients = coefficients_table(context, analysis)
     if coefficients is not None:
-        yield coefficients
+        yield Folded("The model's coefficients", (coefficients,))
 
 
 def _verdict(parts: _Parts) -> Iterator[Block]:
@@ -266,11 +268,12 @@ def _scales(parts: _Parts) -> Iterator[Block]:
         yield Paragraph(" ".join(narrative.answer(context, analysis)))
         if facts.scale == "ordinal" and context.facts().scale != "ordinal":
             yield from parts.figure("grades")
+        tables: list[Block] = []
         if (analysis.endpoint, analysis.population) not in described:
             described.add((analysis.endpoint, analysis.population))
-            yield observed_table(context, analysis)
-        yield verdict_table(context, analysis)
-        yield from _beside_verdict(context, analysis)
+            tables.append(observed_table(context, analysis))
+        tables += [verdict_table(context, analysis), *_beside_verdict(context, analysis)]
+        yield Folded("Its tables", tuple(tables))
 
 
 def _sensitivity(parts: _Parts) -> Iterator[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
-from reports.narrative import covariance_words, in_words
+from reports.narrative import covariance_words, in_words, lower_first
 
 REFERENCES = {
     "laska": (
@@ -106,13 +106,14 @@ def _data_paragraph(context: ReportContext) -> str:
     whom = "all patients" if primary.population == "all" else f"the population “{primary.population}”"
     return (
         f"This {design} trial has {in_words(len(protocol.arms))} arms: {join_words(arms)}. The primary outcome is "
-        f"{context.facts().describe().rstrip('.')}, at {primary.visit}, analysed in {whom}, each as allocated."
+        f"{lower_first(context.facts().describe()).rstrip('.')}, at {primary.visit}, analysed in {whom}, each as "
+        "allocated."
     )
 
 
 def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
     facts, results = context.facts(analysis), context.results
-    lead = f"{analysis.role.capitalize()} analysis, {facts.label} at {analysis.visit}: "
+    lead = f"{analysis.role.capitalize()} analysis, {lower_first(facts.label)} at {analysis.visit}: "
     if facts.scale != "continuous":
         text = lead + results.text(analysis.name, "verdict_method")
         reason = results.text(f"{analysis.name}/proportional odds", "not_estimable")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
+from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import MINUS, NARROW_SPACE, counted, headline_decimals, join_words, sentence_case
 from reports.steps.harms import ANY, PATIENT_LEVEL, SEVERE
+from reports.steps.sensitivity import PAIRED_T
 from reports.verdicts import VerdictLine
 
 STAMPS = {
@@ -130,17 +133,18 @@ def _how_much(context: ReportContext, analysis: Analysis) -> str:
 def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
     """Say "At Week 24 repigmentation averaged 58 % with A + B, against 31 % with A alone (difference …) and …"."""
     results, formatter, facts = context.results, context.formatter, context.facts(analysis)
-    decimals = _headline_decimals(lines)
     unit = results.text(analysis.name, "scale_unit")
+    decimals_of_means = max(_decimals(line.conf_low, line.conf_high) for line in lines)
     name = f"{analysis.name}/means"
 
     def mean(arm: str) -> str:
         value = results.number(name, "estimate", arm=arm, visit=analysis.visit)
-        return formatter.quantity(value, decimals, "%" if facts.unit == "%" else "")
+        return formatter.quantity(value, decimals_of_means, "%" if facts.unit == "%" else "")
 
     noun = "difference" if facts.higher_is_better else "benefit"
     clauses = []
     for place, line in enumerate(lines):
+        decimals = _decimals(line.conf_low, line.conf_high)
         interval = formatter.interval(line.conf_low, line.conf_high, decimals)
         estimate = formatter.number(line.estimate, decimals)
         if place == 0:
@@ -150,8 +154,19 @@ def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine])
             numbers = f"{estimate}, {interval}"
         clauses.append(f"{mean(line.reference)} with {alone(context, line.reference)} ({numbers})")
     subject = _measured(context, analysis)
+    before = _before_treatment(context, analysis, decimals_of_means)
     shown = f"{mean(lines[0].combination)} with {lines[0].combination}"
-    return f"At {analysis.visit} {subject} averaged {shown}, against {join_words(clauses)}."
+    return f"At {analysis.visit} {subject}{before} averaged {shown}, against {join_words(clauses)}."
+
+
+def _before_treatment(context: ReportContext, analysis: Analysis, decimals: int) -> str:
+    """Say where a change starts from: " (from 8.1 on average before treatment)"; empty where it is not known."""
+    if context.facts(analysis).derive not in ("change", "percent-change"):
+        return ""
+    mean = context.results.get("baseline", "mean", endpoint=analysis.endpoint, arm="")
+    if mean is None:
+        return ""
+    return f" (from {context.formatter.number(mean, decimals)} on average before treatment)"
 
 
 def _with_unit(number: str, unit: str) -> str:
@@ -175,13 +190,15 @@ def _measured(context: ReportContext, analysis: Analysis) -> str:
 
 
 def _superiority(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
-    """Say "the median grade was G4 with A + B, against G2 with A alone (probability of doing better …) and …"."""
+    """Say "the median grade was G4 with A + B, against G2 with A alone (probability of superiority …) and …"."""
     formatter, results = context.formatter, context.results
-    label = lower_first(context.facts(analysis).label)
+    facts = context.facts(analysis)
+    label, meanings = lower_first(facts.label), grade_meanings(facts)
 
     def median(line: VerdictLine, which: str) -> str:
         subject = f"{line.combination} | {line.reference}"
-        return results.text(analysis.name, f"supplement_median_{which}", subject)
+        grade = results.text(analysis.name, f"supplement_median_{which}", subject)
+        return f"{grade} ({meanings[grade]})" if grade in meanings else grade
 
     clauses = []
     for place, line in enumerate(lines):
@@ -189,14 +206,46 @@ def _superiority(context: ReportContext, analysis: Analysis, lines: list[Verdict
         estimate = formatter.number(line.estimate, 2)
         if place == 0:
             level = formatter.level(context.level(analysis.name))
-            whose = "in the same patient " if context.protocol.is_within_patient else ""
-            numbers = f"probability of doing better {whose}{estimate}, {level} CI {interval}"
+            numbers = f"probability of superiority {estimate}, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
         grade = median(line, "reference")
         clauses.append(f"{grade} with {alone(context, line.reference)} ({numbers})")
     shown = f"{median(lines[0], 'combination')} with {lines[0].combination}"
     return f"At {analysis.visit} the median of {label} was {shown}, against {join_words(clauses)}."
+
+
+def grade_meanings(facts: EndpointFacts) -> dict[str, str]:
+    """Return what each coded grade stands for, "G4" -> "51-75 %", from its cutpoints or its instrument's words.
+
+    Grades that are words already ("much improved") are not in it.
+    """
+    grades = facts.grades or ()
+    cutpoints = facts.chain[-1].cutpoints
+    if cutpoints is not None:
+        unit = facts.chain_unit
+        space = f"{NARROW_SPACE}%" if unit == "%" else f" {unit}".rstrip()
+        first, last = f"{cutpoints[0]:g}{space} or less", f"above {cutpoints[-1]:g}{space}"
+        between = [f"above {low:g} to {high:g}{space}" for low, high in pairwise(cutpoints)]
+        return dict(zip(grades, (first, *between, last), strict=True))
+    if facts.instrument is None or not all(re.fullmatch(r"[A-Z]?\d", grade) for grade in grades):
+        return {}
+    told = dict(re.findall(r"(?:^|, )(\d)\s*(?:= )?([^,]+)", facts.instrument.items[0].label))
+    return {grade: told[grade[-1]].strip() for grade in grades if grade[-1] in told}
+
+
+def superiority_note(context: ReportContext, analysis: Analysis | None = None) -> str:
+    """Say what the probability of superiority is; empty where the scale is another one."""
+    analysis = analysis or context.primary
+    lines = context.lines("part", analysis.name)
+    if not lines or context.results.text(analysis.name, "scale_show") != "probability":
+        return ""
+    first, second = lines[0].combination, lines[0].reference
+    if context.protocol.is_within_patient:
+        chance = f"in one patient the lesion with {first} does better than that with, say, {second}"
+    else:
+        chance = f"a patient with {first} does better than one with, say, {second}"
+    return f"Probability of superiority: the chance that {chance}, ties counting half."
 
 
 def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
@@ -209,8 +258,9 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
 
     clauses = []
     for place, line in enumerate(lines):
-        interval = formatter.interval(100 * line.conf_low, 100 * line.conf_high, 0)
-        estimate = formatter.number(100 * line.estimate, 0)
+        decimals = _decimals(100 * line.conf_low, 100 * line.conf_high)
+        interval = formatter.interval(100 * line.conf_low, 100 * line.conf_high, decimals)
+        estimate = formatter.number(100 * line.estimate, decimals)
         if place == 0:
             level = formatter.level(context.level(analysis.name))
             numbers = f"difference {estimate} percentage points, {level} CI {interval}"
@@ -223,10 +273,13 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     return f"At {analysis.visit} {shown} met “{label}”, against {join_words(clauses)}."
 
 
-def _headline_decimals(lines: list[VerdictLine]) -> int:
-    errors = [line.std_error for line in lines if line.std_error > 0]
-    values = [value for line in lines for value in (line.conf_low, line.conf_high)]
-    return headline_decimals(min(errors) if errors else None, values)
+def _decimals(low: float, high: float) -> int:
+    """Return the decimals of an estimate in a sentence: none where half its interval is 5 or more, one where 0.5.
+
+    The verdict's sentences have the same rule, so that a number reads alike in both.
+    """
+    half = (high - low) / 2
+    return headline_decimals(half / 5 if half > 0 else None, (low, high))
 
 
 def _joint(context: ReportContext, analysis: Analysis) -> str:
@@ -240,9 +293,9 @@ def _joint(context: ReportContext, analysis: Analysis) -> str:
     if math.isnan(line.p_value):
         return _joint_not_assessable(context, analysis, line)
     p = f"min test {context.formatter.p_phrase(line.p_value)}"
-    if line.answer.startswith("better"):
-        return f"The combination was better than {every} ({p})."
     lines = context.lines("part", analysis.name)
+    if line.answer.startswith("better"):
+        return f"The combination was better than {every}{_by_margin(context, analysis, lines)} ({p})."
     worse = [one.reference for one in lines if one.answer == "worse"]
     if worse:
         return f"The combination was worse than {join_words(worse)}; better than {every} is not shown ({p})."
@@ -251,6 +304,17 @@ def _joint(context: ReportContext, analysis: Analysis) -> str:
         shown = f"It was better than {join_words(alone(context, arm) for arm in better)}, but that it is better than"
         return f"{shown} {every} is not shown ({p})."
     return f"That the combination is better than {every} is not shown ({p})."
+
+
+def _by_margin(context: ReportContext, analysis: Analysis, lines: Sequence[VerdictLine]) -> str:
+    """Say that every difference reaches the margin: " by at least 10 points, the smallest difference that matters"."""
+    margin = context.results.get(analysis.name, "margin")
+    if margin is None or not all(line.answer.startswith("better by at least the margin") for line in lines):
+        return ""
+    shares = context.results.text(analysis.name, "scale_show") == "percentage points"
+    unit = "percentage points" if shares else context.results.text(analysis.name, "scale_unit")
+    size = _with_unit(f"{100 * margin if shares else margin:g}", unit)
+    return f" by at least {size}, the smallest difference that matters"
 
 
 def _joint_not_assessable(context: ReportContext, analysis: Analysis, joint: VerdictLine) -> str:
@@ -282,7 +346,7 @@ def _synergy(context: ReportContext, analysis: Analysis) -> str:
         return f"Synergy is {line.answer}."
     formatter = context.formatter
     factor = 100.0 if context.results.text(analysis.name, "scale_show") == "percentage points" else 1.0
-    decimals = headline_decimals(factor * line.std_error, (factor * line.conf_low, factor * line.conf_high))
+    decimals = _decimals(factor * line.conf_low, factor * line.conf_high)
     unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
     interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
     excess = _with_unit(formatter.number(factor * line.estimate, decimals), unit)
@@ -356,10 +420,50 @@ def adjustment(context: ReportContext) -> str:
     if not model:
         return ""
     words = set(re.findall(r"\w+", model.partition("(")[0]))
-    names = [one.name.replace("_", " ") for one in context.protocol.covariates if one.name in words]
+    names = [
+        lower_first(covariate_name(one.name)) for one in context.protocol.covariates if one.name in words
+    ]
     if words & {"baseline", "baseline_mean", "baseline_deviation"}:
         names.insert(0, "the value before treatment")
-    return f"Means and differences are the model's, adjusted for {join_words(names)}." if names else ""
+    if not names:
+        return ""
+    adjusted = f"Means and differences are the model's, adjusted for {join_words(names)}"
+    unadjusted = _unadjusted_clause(context, names[0].startswith("the value before"))
+    return f"{adjusted}; {unadjusted}." if unadjusted else f"{adjusted}."
+
+
+def _unadjusted_clause(context: ReportContext, baseline: bool) -> str:
+    """Say what an unadjusted paired comparison gives where it disagrees with the adjusted one on benefit."""
+    results, name = context.results, f"{context.primary.name}/sensitivity"
+    alpha, null = (results.get(context.primary.name, one) for one in ("alpha", "null"))
+    for line in context.lines("part"):
+        address = {"level": PAIRED_T, "contrast": line.contrast}
+        p, estimate, low, high = (
+            results.get(name, one, **address) for one in ("p_value", "estimate", "conf_low", "conf_high")
+        )
+        if None in (p, estimate, low, high, alpha, null):
+            continue
+        found = results.number(name, "p_value", **address) < float(alpha or 0)
+        shown = line.p_value < float(alpha or 0)
+        if (found and float(estimate or 0) > float(null or 0)) == (
+            shown and line.estimate > float(null or 0)
+        ):
+            continue
+        decimals = _decimals(float(low or 0), float(high or 0))
+        numbers = f"{context.formatter.number(estimate, decimals)} ({context.formatter.interval(low, high, decimals)})"
+        why = " for the unequal start" if baseline else ""
+        from_part = "" if len(context.lines("part")) == 1 else f" from {line.reference}"
+        return f"without adjustment{why} the difference{from_part} would be {numbers}"
+    return ""
+
+
+COVARIATE_NAMES = {"fitzpatrick": "Fitzpatrick skin type"}
+"""Usual names of covariates -> what the report calls them."""
+
+
+def covariate_name(name: str) -> str:
+    """Return a covariate's name for people."""
+    return COVARIATE_NAMES.get(name.casefold(), sentence_case(name.replace("_", " ")))
 
 
 def harm_line(context: ReportContext) -> str:

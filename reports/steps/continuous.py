@@ -110,8 +110,8 @@ def ask(fit: Any, trial: Trial, analysis: Analysis, facts: EndpointFacts, at: Ma
 
 
 def contrast_unit(facts: EndpointFacts) -> str:
-    """Return the unit of a difference: the difference of two percentages is in points."""
-    return "points" if facts.unit == "%" or not facts.unit else facts.unit
+    """Return the unit of a difference: the difference of two percentages is in percentage points."""
+    return "percentage points" if facts.unit == "%" else facts.unit or "points"
 
 
 def fit_first(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from outcomes.endpoint import EndpointFacts
 from reports.context import ReportContext
 from reports.format import decimals_of, sentence_case
+from reports.narrative import covariate_name
 from reports.results import Number
 from reports.tables.cells import count_cells, number, unit_lines
 from reports.tables.value import EMPTY, Cell, Column, Row, Table, blank_row
 
 ALL = "All"
+
+DESCRIBED = "Groups are described, not compared: differences that chance made need no test (CONSORT)."
 
 
 def baseline_tables(context: ReportContext) -> tuple[Table, ...]:
@@ -44,9 +47,7 @@ def _table(context: ReportContext, population: str) -> Table | None:
             tuple(columns),
             tuple(rows),
             stub=sentence_case(population),
-            notes={
-                "p": "Groups are described, not compared: differences that chance made need no test (CONSORT)."
-            },
+            notes={"p": DESCRIBED} if len(arms) > 1 else {},
             source=f"all {whom} in the data.",
         )
     )
@@ -95,7 +96,7 @@ def _label(context: ReportContext, name: str) -> str:
     """Return a variable's name for people, with its unit."""
     for covariate in context.protocol.covariates:
         if covariate.name == name:
-            words = sentence_case(name.replace("_", " "))
+            words = covariate_name(name)
             return f"{words}, {covariate.unit}" if covariate.unit else words
     root = context.protocol.endpoint(name).chain[0].name
     facts = context.protocol.endpoint(root)

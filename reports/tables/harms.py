@@ -17,8 +17,9 @@ def harms_table(context: ReportContext) -> Table | None:
     if not results.has("harms", "events"):
         return None
     lesions = context.protocol.is_within_patient
+    of_no_arm = lesions and bool(results.get("harms", "patients", arm=PATIENT_LEVEL, level=ANY))
     columns, groups = [], []
-    for arm in (*context.protocol.arms, *([PATIENT_LEVEL] if lesions else [])):
+    for arm in (*context.protocol.arms, *([PATIENT_LEVEL] if of_no_arm else [])):
         unit = "lesions" if lesions and arm != PATIENT_LEVEL else "patients"
         lines = unit_lines(
             {name: results.get("harms", f"{name}_at_risk", arm=arm) for name in ("patients", "lesions")}

@@ -32,6 +32,9 @@ def sensitivity_table(context: ReportContext) -> Table | None:
         ]
     columns.append(Column("Min test p"))
     rows = [_of_verdict(context, scale, analysis, PRIMARY, contrasts)]
+    # Variants that differ from the primary analysis in the same way share one footnote.
+    said = {variant: context.results.text(name, "variant", variant) for variant in variants}
+    key_of = {variant: next(one for one in variants if said[one] == said[variant]) for variant in variants}
     for variant in variants:
         cells: list[Cell] = []
         for contrast in contrasts:
@@ -41,11 +44,9 @@ def sensitivity_table(context: ReportContext) -> Table | None:
             ]
             cells += _scaled(context, scale, found)
         cells.append(p_cell(context.formatter, context.results.get(name, "min_test_p", level=variant)))
-        rows.append(Row(Cell(variant, notes=(variant,)), tuple(cells)))
+        rows.append(Row(Cell(variant, notes=(key_of[variant],)), tuple(cells)))
     rows += [_of_verdict(context, scale, one, f"Analysis “{one.name}”", contrasts) for one in others]
-    notes = {
-        variant: f"{sentence_case(context.results.text(name, 'variant', variant))}." for variant in variants
-    }
+    notes = {key: f"{sentence_case(said[key])}." for key in dict.fromkeys(key_of.values())}
     unit = f", {scale.unit}" if scale.unit else ""
     return context.finished(
         Table(

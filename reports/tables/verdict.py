@@ -27,7 +27,12 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
             rows.append(blank_row(combination, 5))
         for line in own:
             rows.append(_verdict_row(context, scale, line, indent=1 if len(combinations) > 1 else 0))
-    notes = {f"note {place}": text for place, text in enumerate(context.results.said(name, "footnote"))}
+    told = () if name == context.primary.name else context.results.said(context.primary.name, "footnote")
+    notes = {
+        f"note {place}": text
+        for place, text in enumerate(context.results.said(name, "footnote"))
+        if text not in told  # said once, under the table of the primary analysis
+    }
     rows = [_with_notes(row, notes) for row in rows]
     noun = sentence_case(context.results.text(name, "scale_noun"))
     return context.finished(
@@ -168,8 +173,9 @@ def scales_table(context: ReportContext) -> Table | None:
             stub="Scale and comparison",
             notes={
                 "role": (
-                    "Positive differences are benefit; a probability of superiority above 0.5 is benefit. Only the "
-                    "primary analysis is confirmatory; the others are descriptive unless the protocol orders them."
+                    "Positive differences are benefit; a probability of superiority (the chance of doing better than "
+                    "with the other arm, ties counting half) above 0.5 is benefit. Only the primary analysis is "
+                    "confirmatory; the others are descriptive unless the protocol orders them."
                 )
             },
             source="; ".join(

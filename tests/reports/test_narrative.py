@@ -104,26 +104,86 @@ def test_means_with_the_difference_and_its_interval(small):
     first, second, third = narrative.answer(small)
     assert re.fullmatch(
         r"At Week 24 repigmentation of the lesion averaged \d+\u202f% with Laser \+ PRP, against \d+\u202f% with Laser "
-        r"alone \(difference \d+ points, 95\u202f% CI \d+ to \d+\) and \d+\u202f% with PRP alone \(\d+, \d+ to \d+\)\.",
+        r"alone \(difference \d+ percentage points, 95\u202f% CI \d+ to \d+\) and \d+\u202f% with PRP alone "
+        r"\(\d+, \d+ to \d+\)\.",
         first,
     )
-    assert second == "The combination was better than both of its parts (min test p < .001)."
+    assert second == (
+        "The combination was better than both of its parts by at least 10 percentage points, the smallest difference "
+        "that matters (min test p < .001)."
+    )
     assert third.startswith("The excess over the sum of its parts was ")
 
 
 def test_where_lower_is_better_the_benefit_is_positive(parallel):
     first = narrative.answer(parallel)[0]
-    assert re.search(r"averaged −\d\.\d with Laser \+ PRP, against", first)
-    assert re.search(r"\(benefit \d\.\d VASI points, 95\u202f% CI", first)
+    assert re.search(
+        r"Index \(from \d+\.\d+ on average before treatment\) averaged −\d\.\d+ with Laser \+ PRP, against",
+        first,
+    )
+    assert re.search(r"\(benefit \d\.\d+ VASI points, 95\u202f% CI", first)
     assert narrative.answer(parallel)[2].startswith("Synergy is not estimable without an arm")
 
 
 def test_grades_are_told_by_medians_and_probabilities(abdelghani):
     assert narrative.answer(abdelghani)[0] == (
-        "At 3 months after the last session the median of repigmentation grade was G4 with Laser + PRP, against G2 "
-        "with Laser alone (probability of doing better 0.92, 95\u202f% CI 0.72 to 0.98) and G1 with PRP alone "
-        "(0.84, 0.64 to 0.94)."
+        "At 3 months after the last session the median of repigmentation grade was G4 (51-75 %) with Laser + PRP, "
+        "against G2 (6-25 %) with Laser alone (probability of superiority 0.92, 95\u202f% CI 0.72 to 0.98) and G1 "
+        "(1-5 %) with PRP alone (0.84, 0.64 to 0.94)."
     )
+    assert narrative.superiority_note(abdelghani) == (
+        "Probability of superiority: the chance that a patient with Laser + PRP does better than one with, say, Laser, "
+        "ties counting half."
+    )
+
+
+def test_grades_by_cutpoints_say_what_they_are(small):
+    facts = small.facts(small.protocol.analysis("grade"))
+    assert narrative.grade_meanings(facts) == {
+        "G0": "0\u202f% or less",
+        "G1": "above 0 to 25\u202f%",
+        "G2": "above 25 to 50\u202f%",
+        "G3": "above 50 to 75\u202f%",
+        "G4": "above 75\u202f%",
+    }
+
+
+def test_an_unadjusted_comparison_that_disagrees_is_told(small):
+    rows = [
+        replace(
+            row, value={"p_value": 0.2, "estimate": 3.2, "conf_low": -1.6, "conf_high": 8.0}[row.statistic]
+        )
+        if row.analysis.endswith("/sensitivity")
+        and row.level == "Paired t tests"
+        and row.contrast == "(Laser + PRP) − PRP"
+        and row.statistic in ("p_value", "estimate", "conf_low", "conf_high")
+        else row
+        for row in small.results
+    ]
+    results = Results(rows, small.results.statements, small.results.trial, small.results.software)
+    assert narrative.adjustment(ReportContext(small.protocol, results)) == (
+        "Means and differences are the model's, adjusted for body site; without adjustment the difference from PRP "
+        "would be 3.2 (−1.6 to 8.0)."
+    )
+
+
+def test_a_number_reads_alike_in_the_answer_and_in_what_may_not_be_claimed():
+    context = context_of(EXAMPLES / "split_face_scar" / "trial.toml")
+    found = re.search(r"benefit (\S+) points, 95\u202f% CI (\S+) to ([^)]+)\)", narrative.answer(context)[0])
+    assert found is not None
+    low_high = f"{found[2]} to {found[3]}"
+    assert f"difference {found[1]} points" in narrative.may_not_claim(context)
+    assert f"CI {low_high}" in narrative.may_not_claim(context)
+    assert narrative.adjustment(context).endswith(
+        "without adjustment for the unequal start the difference would be 3.2 (0.6 to 5.9)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("fitzpatrick", "Fitzpatrick skin type"), ("body_site", "Body site")]
+)
+def test_covariates_are_named_for_people(name, words):
+    assert narrative.covariate_name(name) == words
 
 
 @pytest.mark.parametrize(
@@ -169,7 +229,9 @@ def test_superiority_is_not_synergy(small, answer, words):
         interaction__conf_high=21.0,
     )
     third = narrative.answer(context)[2]
-    assert third.startswith("The excess over the sum of its parts was 9 points (−3 to 21): " + words)
+    assert third.startswith(
+        "The excess over the sum of its parts was 9 percentage points (−3 to 21): " + words
+    )
     assert "no effect" not in third
 
 
@@ -181,7 +243,10 @@ def test_a_shortfall_is_a_negative_excess(small):
         interaction__conf_low=-21.0,
         interaction__conf_high=3.0,
     )
-    assert "The excess over the sum of its parts was −9 points (−21 to 3)" in narrative.answer(context)[2]
+    assert (
+        "The excess over the sum of its parts was −9 percentage points (−21 to 3)"
+        in narrative.answer(context)[2]
+    )
 
 
 def test_one_point_is_singular(small):
@@ -192,7 +257,7 @@ def test_one_point_is_singular(small):
         interaction__conf_low=-7.0,
         interaction__conf_high=9.0,
     )
-    assert "was 1 point (" in narrative.answer(context)[2]
+    assert "was 1 percentage point (" in narrative.answer(context)[2]
 
 
 def test_a_part_that_was_not_studied(small):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from reports.compose import compose
 from reports.context import ReportContext, table_texts
 from reports.format import round_half_up
 from reports.methods import methods_paragraphs
+from reports.results import Results
 from reports.tables.baseline import baseline_tables
 from reports.tables.flow import exclusion_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
@@ -102,6 +104,8 @@ def test_no_baseline_table_has_a_p_value(small):
     assert {column.spanner for column in patients.columns} == {"All"}
     assert [column.spanner for column in lesions.columns[::2]] == [*small.protocol.arms, "All"]
     assert lesions.columns[0].spanner_lines == ("n = 10 lesions",)
+    assert "p" not in patients.notes  # one group: nothing to compare
+    assert "p" in lesions.notes
     age = body(patients)["Age, years, mean (SD)"].cells
     assert [cell.text for cell in age] == ["35.5", "3.0"]
 
@@ -156,6 +160,8 @@ def test_the_verdict_has_a_row_a_question_and_lettered_notes(small):
         "Better than Untreated (control)",
     ]
     assert [letter for letter, _ in table.footnotes] == ["a", "b", "c"]
+    other = verdict_table(small, small.protocol.analysis("responder50"))
+    assert not any(text.startswith("Min test") for text in other.notes.values())  # said once
     assert table.footnotes[0][1].startswith("Min test")
 
 
@@ -224,6 +230,7 @@ def test_sensitivity_lists_every_other_reconstruction(abdelghani):
     labels = [row.label.text for row in sensitivity_table(abdelghani).rows]
     assert labels[0] == "Primary analysis"
     assert len(labels) == 7
+    assert len(sensitivity_table(abdelghani).footnotes) == 1  # six other tables, one reason
 
 
 def test_the_naive_analysis_stands_below_ours(small, parallel):
@@ -258,6 +265,13 @@ def test_harms_of_no_arm_have_a_column_of_their_own(small, parallel):
     assert headache[0].text == "0"
     assert [column.header for column in downtime_table(small).columns][1::5] == ["Ended", "Not ended"]
     assert harms_table(parallel) is None
+    rows = [
+        replace(row, value=0) if row.analysis == "harms" and row.arm == "no arm" else row
+        for row in small.results
+    ]
+    none = Results(rows, small.results.statements, small.results.trial, small.results.software)
+    spanners = {column.spanner for column in harms_table(ReportContext(small.protocol, none)).columns}
+    assert spanners == set(small.protocol.arms)
 
 
 def test_what_the_protocol_does_not_say_is_not_provided(small):
