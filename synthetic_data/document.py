@@ -52,6 +52,7 @@ def protocol_document(scenario: Scenario, seed: int | None) -> dict[str, Any]:
             "patients": "patients.csv",
             "assessments": "assessments.csv",
             "events": "adverse_events.csv",
+            "events_complete": True,  # every event of the simulation is in the file, also where there is none
         },
         "covariates": _covariates(scenario),
         "populations": [_per_protocol(scenario)],
