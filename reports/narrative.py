@@ -134,17 +134,16 @@ def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine])
     """Say "At Week 24 repigmentation averaged 58 % with A + B, against 31 % with A alone (difference …) and …"."""
     results, formatter, facts = context.results, context.formatter, context.facts(analysis)
     unit = results.text(analysis.name, "scale_unit")
-    decimals_of_means = max(_decimals(line.conf_low, line.conf_high) for line in lines)
+    decimals = _decimals(*((line.conf_low, line.conf_high) for line in lines))
     name = f"{analysis.name}/means"
 
     def mean(arm: str) -> str:
         value = results.number(name, "estimate", arm=arm, visit=analysis.visit)
-        return formatter.quantity(value, decimals_of_means, "%" if facts.unit == "%" else "")
+        return formatter.quantity(value, decimals, "%" if facts.unit == "%" else "")
 
     noun = "difference" if facts.higher_is_better else "benefit"
     clauses = []
     for place, line in enumerate(lines):
-        decimals = _decimals(line.conf_low, line.conf_high)
         interval = formatter.interval(line.conf_low, line.conf_high, decimals)
         estimate = formatter.number(line.estimate, decimals)
         if place == 0:
@@ -154,7 +153,7 @@ def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine])
             numbers = f"{estimate}, {interval}"
         clauses.append(f"{mean(line.reference)} with {alone(context, line.reference)} ({numbers})")
     subject = _measured(context, analysis)
-    before = _before_treatment(context, analysis, decimals_of_means)
+    before = _before_treatment(context, analysis, decimals)
     shown = f"{mean(lines[0].combination)} with {lines[0].combination}"
     return f"At {analysis.visit} {subject}{before} averaged {shown}, against {join_words(clauses)}."
 
@@ -252,13 +251,13 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     """Say "40 % responded with A + B, against 10 % with A alone (difference 30 percentage points, …)"."""
     results, formatter = context.results, context.formatter
     name = f"{analysis.name}/observed"
+    decimals = _decimals(*((100 * line.conf_low, 100 * line.conf_high) for line in lines))
 
     def share(arm: str) -> str:
         return formatter.percent(results.value(name, "proportion", arm=arm, visit=analysis.visit))
 
     clauses = []
     for place, line in enumerate(lines):
-        decimals = _decimals(100 * line.conf_low, 100 * line.conf_high)
         interval = formatter.interval(100 * line.conf_low, 100 * line.conf_high, decimals)
         estimate = formatter.number(100 * line.estimate, decimals)
         if place == 0:
@@ -273,13 +272,13 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     return f"At {analysis.visit} {shown} met “{label}”, against {join_words(clauses)}."
 
 
-def _decimals(low: float, high: float) -> int:
-    """Return the decimals of an estimate in a sentence: none where half its interval is 5 or more, one where 0.5.
+def _decimals(*intervals: tuple[float, float]) -> int:
+    """Return the decimals of a sentence's estimates: none where half the widest interval is 5 or more, one from 0.5.
 
     The verdict's sentences have the same rule, so that a number reads alike in both.
     """
-    half = (high - low) / 2
-    return headline_decimals(half / 5 if half > 0 else None, (low, high))
+    half = max((high - low) / 2 for low, high in intervals)
+    return headline_decimals(half / 5 if half > 0 else None, [one for limits in intervals for one in limits])
 
 
 def _joint(context: ReportContext, analysis: Analysis) -> str:
@@ -346,7 +345,7 @@ def _synergy(context: ReportContext, analysis: Analysis) -> str:
         return f"Synergy is {line.answer}."
     formatter = context.formatter
     factor = 100.0 if context.results.text(analysis.name, "scale_show") == "percentage points" else 1.0
-    decimals = _decimals(factor * line.conf_low, factor * line.conf_high)
+    decimals = _decimals((factor * line.conf_low, factor * line.conf_high))
     unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
     interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
     excess = _with_unit(formatter.number(factor * line.estimate, decimals), unit)
@@ -421,7 +420,9 @@ def adjustment(context: ReportContext) -> str:
         return ""
     words = set(re.findall(r"\w+", model.partition("(")[0]))
     names = [
-        lower_first(covariate_name(one.name)) for one in context.protocol.covariates if one.name in words
+        COVARIATE_NAMES.get(one.name.casefold(), one.name.replace("_", " "))
+        for one in context.protocol.covariates
+        if one.name in words
     ]
     if words & {"baseline", "baseline_mean", "baseline_deviation"}:
         names.insert(0, "the value before treatment")
@@ -449,7 +450,7 @@ def _unadjusted_clause(context: ReportContext, baseline: bool) -> str:
             shown and line.estimate > float(null or 0)
         ):
             continue
-        decimals = _decimals(float(low or 0), float(high or 0))
+        decimals = _decimals((float(low or 0), float(high or 0)))
         numbers = f"{context.formatter.number(estimate, decimals)} ({context.formatter.interval(low, high, decimals)})"
         why = " for the unequal start" if baseline else ""
         from_part = "" if len(context.lines("part")) == 1 else f" from {line.reference}"

@@ -275,6 +275,17 @@ def test_adjustment_is_named(small, parallel, abdelghani):
     assert narrative.adjustment(abdelghani) == ""
 
 
+def test_names_of_people_keep_their_capital_in_a_sentence():
+    context = context_of(EXAMPLES / "parallel_vasi" / "trial.toml")
+    assert narrative.adjustment(context).endswith("age, sex and Fitzpatrick skin type.")
+
+
+def test_the_differences_of_a_sentence_have_the_same_decimals(small):
+    first = narrative.answer(small)[0]
+    inside = re.findall(r"\(([^)]*)\)", first)
+    assert len({len(number.partition(".")[2]) for text in inside for number in TOKEN.findall(text)}) == 1
+
+
 def test_harm_in_one_line(small, parallel):
     line = narrative.harm_line(small)
     assert ": 1 of 10 lesions with Laser + PRP (10\u202f%), against" in line
