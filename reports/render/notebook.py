@@ -317,7 +317,7 @@ means[{name}].table"""
     margin=analysis.margin,
     margin_source=analysis.margin_source,
     scale_range=(endpoint.minimum, endpoint.maximum),
-    unit={_literal("points" if facts.unit in ("%", "") else facts.unit)},
+    unit={_literal(results.text(analysis.name, "scale_unit"))},
     allocation=trial.protocol.conduct.allocation,
 )
 verdicts[{name}].table"""
@@ -354,8 +354,9 @@ verdicts[{name}].table"""
 
 def _claims(analysis: Analysis) -> str:
     name = _literal(analysis.name)
-    return f"""print("May be claimed:    ", verdicts[{name}].may_claim)
-print("May not be claimed:", verdicts[{name}].may_not_claim)"""
+    return f"""verdict = verdicts[{name}]
+print("May be claimed:    " if verdict.claims else "Answer:            ", verdict.may_claim)
+print("May not be claimed:", verdict.may_not_claim)"""
 
 
 _CHECK_HEADING = """## The same numbers as in the report
