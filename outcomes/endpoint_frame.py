@@ -21,14 +21,21 @@ __all__ = ["endpoint_frame", "undefined_values"]
 Floats = npt.NDArray[np.float64]
 
 
-def endpoint_frame(trial: Trial, name: str, members: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame that `Trial.endpoint` documents, of the given members of a population."""
+def endpoint_frame(trial: Trial, name: str, members: pd.DataFrame, planned: bool = False) -> pd.DataFrame:
+    """Return the frame that `Trial.endpoint` documents, of the given members of a population.
+
+    With ``planned`` every member has a row at every visit after baseline: a visit without a row in the data is a
+    missing value too.
+    """
     facts = trial.protocol.endpoint(name)
     rows, derived = _derived_rows(trial, facts)
     rows = rows.assign(value=as_recorded_value(facts, derived.values).array)
     people = _people(trial, facts, members)
     keys = ["patient", "lesion"] if facts.level == "lesion" else ["patient"]
     joined = people.merge(rows, on=keys, how="inner", sort=False)
+    if planned:
+        joined = pd.concat([joined, _absent_rows(trial, facts, people, joined)], ignore_index=True)
+        joined["value"] = joined["value"].astype(rows["value"].dtype)
     joined = joined.sort_values(["_order", "visit"], kind="stable").reset_index(drop=True)
     visits = [visit.name for visit in trial.protocol.post_baseline_visits]
     joined["visit"] = pd.Categorical(joined["visit"].astype(object), categories=visits)
@@ -37,6 +44,29 @@ def endpoint_frame(trial: Trial, name: str, members: pd.DataFrame) -> pd.DataFra
     covariates = [covariate.name for covariate in trial.protocol.covariates if covariate.name in joined]
     spread = ["baseline_mean", "baseline_deviation"] if "baseline_mean" in joined else []
     return joined[[*keys, *arms, "visit", "week", "baseline", "value", "change", *covariates, *spread]]
+
+
+def _absent_rows(
+    trial: Trial, facts: EndpointFacts, people: pd.DataFrame, joined: pd.DataFrame
+) -> pd.DataFrame:
+    """Return a row for every planned visit of a member that the data have no row of: with its baseline, no value."""
+    keys = ["patient", "lesion"] if facts.level == "lesion" else ["patient"]
+    visits = trial.protocol.post_baseline_visits
+    plan = people.merge(
+        pd.DataFrame(
+            {"visit": [visit.name for visit in visits], "week": [float(visit.week) for visit in visits]}
+        ),
+        how="cross",
+    )
+    there = set(joined[[*keys, "visit"]].astype(object).itertuples(index=False, name=None))
+    absent = [key not in there for key in plan[[*keys, "visit"]].itertuples(index=False, name=None)]
+    rows = _rows_of_level(trial, facts)
+    baseline, spread = _baselines(trial.protocol, facts, rows, _measured(facts, rows))
+    known = rows[keys].assign(baseline=baseline, **spread).drop_duplicates(keys)
+    found = plan.loc[absent].merge(known, on=keys, how="left")
+    if facts.baseline_by_definition is not None:
+        found["baseline"] = facts.baseline_by_definition
+    return found.assign(_measured=np.nan)
 
 
 def undefined_values(trial: Trial, name: str) -> pd.DataFrame:

@@ -226,6 +226,9 @@ class Trial:
     def estimand_data(self, analysis: str) -> EstimandData:
         """Return the data of an analysis with its intercurrent-event strategies carried out and counted.
 
+        Every member of the population has a row at every visit after baseline, so that what was never recorded counts
+        as missing, or as failure where the strategy says so.
+
         Parameters
         ----------
         analysis : str
@@ -237,7 +240,8 @@ class Trial:
             Where the protocol has no such analysis.
         """
         planned = self.protocol.analysis(analysis)
-        return apply_strategies(self, planned, self.endpoint(planned.endpoint, planned.population))
+        members = self._members(planned.population)
+        return apply_strategies(self, planned, endpoint_frame(self, planned.endpoint, members, planned=True))
 
     def members(self, population: str = "all") -> pd.DataFrame:
         """Return who belongs to a population: ``patient``, and ``lesion`` where the trial has lesions."""
