@@ -384,3 +384,8 @@ def test_tables_whose_rows_are_answered_in_words_stack_on_a_phone():
 
 def test_a_heading_within_a_table_spans_it(page):
     assert '<th class="stub" scope="rowgroup" colspan="5" data-columns="7">Site</th>' in page
+
+
+def test_an_arms_counts_do_not_run_into_its_name(page):
+    header = re.sub("<.*?>", "", page[page.index("<thead>") : page.index("</thead>")])
+    assert "Laser N = 30 patients n = 30 lesions" in header
