@@ -148,7 +148,11 @@ def flow_rows(context: ReportContext) -> pd.DataFrame:
                 "note": f"{missing} missing" if missing else None,
             }
         )
-    return pd.DataFrame(records, columns=["stage", "arm", "patients", "lesions", "note"])
+    frame = pd.DataFrame(records, columns=["stage", "arm", "patients", "lesions", "note"])
+    # A stage's boxes stand in the order of the arms, or the arrows between stages would cross.
+    stages, arms = list(dict.fromkeys(frame["stage"])), ["", *context.protocol.arms]
+    place = frame["stage"].map(stages.index) * len(arms) + frame["arm"].map(arms.index)
+    return frame.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
 
 
 def profile_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFrame:

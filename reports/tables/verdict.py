@@ -75,7 +75,7 @@ def _verdict_row(context: ReportContext, scale: Scale, line: VerdictLine, indent
     cells = estimate_cells(
         formatter, factor * line.estimate, factor * line.conf_low, factor * line.conf_high, decimals
     )
-    if line.kind in LOGARITHMIC:
+    if line.kind in LOGARITHMIC and "(log scale)" not in label.text:
         label = replace(label, text=f"{label.text} (log scale)")
     return Row(label, (*cells, p_cell(formatter, line.p_value), answer), indent=indent)
 
@@ -211,11 +211,14 @@ def odds_table(context: ReportContext, analysis: Analysis) -> Table | None:
             results.value(name, f"odds_ratio{part}", contrast=line.contrast)
             for part in ("", "_conf_low", "_conf_high")
         )
-        cells = estimate_cells(formatter, ratio, low, high, 2)
+        cells = estimate_cells(formatter, ratio, low, high, 1)
         label = Cell(f"{line.combination} against {line.reference}")
         rows.append(Row(label, (*cells, p_cell(formatter, line.p_value), Cell(line.answer))))
     for tested in results.select(analysis=name, statistic="proportionality_p_value"):
-        answer = sentence_case(results.text(name, "proportionality", tested.level))
+        # Which coefficient has no finite estimate is for those who refit the model: results.json has it.
+        answer = sentence_case(
+            results.text(name, "proportionality", tested.level).partition(" (no finite")[0]
+        )
         p = p_cell(formatter, tested.value)
         rows.append(
             Row(Cell("Test of the assumption", notes=("assumption",)), (Cell(span=3), p, Cell(answer)))

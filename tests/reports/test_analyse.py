@@ -13,6 +13,7 @@ from outcomes import Protocol, Trial, read_trial
 from outcomes.errors import ModelError
 from reports.analyse import analyse_trial
 from reports.context import ReportContext
+from reports.drawing import flow_rows
 from reports.methods import methods_paragraphs, model_reason
 from reports.narrative import covariance_words, fallback_clause
 from reports.steps.harms import exact_limits
@@ -330,6 +331,8 @@ def test_an_empty_file_of_events_says_nothing_of_harm(frames):
 def test_treated_units_are_those_with_a_session(frames):
     sessions = frames["lesions"].assign(sessions_done=[0 if place % 4 == 1 else 5 for place in range(48)])
     results = analyse_trial(Trial.from_frames(protocol(), **{**frames, "lesions": sessions})).results
+    drawn = flow_rows(ReportContext(protocol(), results))
+    assert drawn.loc[drawn["stage"] == "Treated or followed", "arm"].tolist() == list(ARMS)
     assert results.value("flow", "lesions", level="Treated at least once", arm="Laser") == 0
     assert results.value("flow", "lesions", level="Treated at least once", arm="PRP") == 12
     assert results.value("flow", "lesions", level="Followed, untreated", arm="Untreated") == 12
