@@ -82,7 +82,8 @@ def compare_therapies(
     Returns
     -------
     Verdict
-        ``.table`` with a row a question; ``.may_claim`` and ``.may_not_claim``.
+        ``.table`` with a row a question; ``.may_claim`` and ``.may_not_claim``. Other factors of the model are
+        averaged in the proportions of the rows used, numeric covariates stand at their means.
 
     Raises
     ------
@@ -146,7 +147,8 @@ class _Means:
 
     def __init__(self, fit: Any, factor: str, at: Mapping[str, Any] | None) -> None:
         self._at = dict(at or {})
-        self._means: Any = marginal_means(fit, factor, at=at)
+        # The trial's own mix of covariates, as the report's means: equal shares would answer for other patients.
+        self._means: Any = marginal_means(fit, factor, at=at, weights="proportional")
         table: pd.DataFrame = self._means.table
         if factor not in table.columns:
             raise ModelError(
@@ -180,7 +182,8 @@ class _Means:
         held = [f"{name} {value}" for name, value in self._at.items()]
         over = self._means.averaged
         at = f" at {words.join_words(held)}" if held else ""
-        return at + (f", averaged over {words.join_words(list(over))}" if over else "")
+        mixed = f", averaged over {words.join_words(list(over))} in the observed proportions" if over else ""
+        return at + mixed
 
     def contrast(self, weights: Mapping[str, float]) -> Comparison:
         """Return the weighted sum of the arms' means."""

@@ -278,3 +278,42 @@ def test_an_arm_without_rows_at_the_visit_was_not_assessed_there():
     assert "Arms of the protocol without data in this analysis: PRP." in verdict.footnotes
     whole = compare_therapies(fit, ARMS, at={"visit": "Week 12"})
     assert [row.reference for row in whole.rows if row.kind == "part"] == ["Laser", "PRP"]
+
+
+def severities(means):
+    """A parallel trial with three quarters of each arm severe; means are {severity: by arm}."""
+    rng = np.random.default_rng(12)
+    data = pd.DataFrame(
+        [
+            (f"{label}{severity}{i}", label, severity, means[severity][at] + rng.normal())
+            for at, label in enumerate(LABELS)
+            for severity, n in (("mild", 10), ("severe", 30))
+            for i in range(n)
+        ],
+        columns=["patient", "arm", "severity", "value"],
+    )
+    data["arm"] = pd.Categorical(data["arm"], LABELS)
+    return data, fit_mixed_model("value ~ arm * severity", data, df_method="residual")
+
+
+def test_contrasts_average_covariates_in_their_observed_proportions():
+    data, fit = severities({"mild": (0, 10, 10, 60), "severe": (0, 10, 10, 20)})
+    verdict = compare_therapies(fit, ARMS)
+    # With a mean for every cell, the arms' raw means are the means in the observed proportions.
+    means = data.groupby("arm", observed=True)["value"].mean()
+    assert row(verdict, "Better than Laser")["estimate"] == pytest.approx(
+        means["Laser + PRP"] - means["Laser"], rel=EXACT
+    )
+    assert "averaged over severity in the observed proportions" in verdict.method
+
+
+def test_what_is_impossible_is_so_in_the_observed_proportions():
+    # Expected sums: mild 60, severe 116; equal shares give 88, the trial's own three quarters severe 102.
+    _, fit = severities({"mild": (0, 30, 30, 40), "severe": (0, 58, 58, 80)})
+    verdict = compare_therapies(fit, ARMS, scale_range=(0, 100))
+    assert "impossible" in row(verdict, "Additive interaction")["answer"]
+    data = fit.frame.data
+    left = 100 - data.groupby("arm", observed=True)["value"].mean().loc[LABELS].to_numpy()
+    assert row(verdict, "log residual")["estimate"] == pytest.approx(
+        np.array([-1.0, 1.0, 1.0, -1.0]) @ np.log(left), rel=EXACT
+    )
