@@ -35,6 +35,7 @@ from analyses.rank_statistics import (
 from analyses.verdict import Comparison, Rules, Scale, Verdict, not_estimable
 from analyses.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from outcomes.arms import FactorialSquare
+from outcomes.errors import ModelError
 
 __all__ = ["compare_grades"]
 
@@ -68,6 +69,8 @@ def compare_grades(
     *,
     sided: int = 2,
     exact: bool = False,
+    margin: float | None = None,
+    margin_source: str | None = None,
     allocation: str | None = None,
 ) -> Verdict:
     """Answer the combination questions for ordered grades by ranks.
@@ -91,6 +94,10 @@ def compare_grades(
         trial is a patient of its own.
     exact : bool
         In parallel groups use the exact permutation p instead of the normal one with continuity correction.
+    margin : float, optional
+        Smallest distance of the probability of superiority from 1/2 that matters, above 0 and below 0.5.
+    margin_source : str, optional
+        Where the margin comes from.
     allocation : str, optional
         How patients or lesions were allocated.
 
@@ -106,9 +113,15 @@ def compare_grades(
         Where the rows contradict the design: a patient in two arms of a parallel trial, nothing to pair, several
         visits.
     ModelError
-        Where the grades have no order, or a column is missing.
+        Where the grades have no order, a column is missing, or the margin is out of range.
     """
-    rules = Rules(alpha, sided, None, None, allocation)
+    if margin is not None and not 0 < margin < 0.5:
+        raise ModelError(
+            "the margin of grades is out of range",
+            expected="above 0 and below 0.5: a distance of the probability of superiority from 1/2, such as 0.1",
+            got=margin,
+        )
+    rules = Rules(alpha, sided, margin, margin_source, allocation)
     codes, labels = grade_codes(data, value)
     samples = sample_arms(data, codes, design, arm, patient, "compare_grades")
     studied, absent = studied_arms(arms, samples.arms)

@@ -63,7 +63,7 @@ def compare_responders(
         Columns. `value` is 0/1 or bool. `patient` None states that each row of a parallel trial is a patient of
         its own.
     margin : float, optional
-        Smallest difference of proportions that matters, such as 0.15.
+        Smallest difference of proportions that matters, above 0 and below 1, such as 0.15.
     margin_source : str, optional
         Where the margin comes from.
     allocation : str, optional
@@ -82,8 +82,14 @@ def compare_responders(
     DesignError
         Where the rows contradict the design.
     ModelError
-        Where a value is not 0 or 1, or a column is missing.
+        Where a value is not 0 or 1, a column is missing, or the margin is not below 1.
     """
+    if margin is not None and margin >= 1:
+        raise ModelError(
+            "the margin of responders is out of range",
+            expected="a difference of proportions, such as 0.15 for 15 percentage points",
+            got=margin,
+        )
     rules = Rules(alpha, sided, margin, margin_source, allocation)
     samples = sample_arms(data, _yes_no(data, value), design, arm, patient, "compare_responders")
     studied, absent = studied_arms(arms, samples.arms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import exp, isfinite
+from math import isfinite
 
 from analyses import verdict_words as words
 from analyses.combination_questions import (
@@ -78,7 +78,7 @@ def footnotes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> tuple[s
     if len(joint) > 1:
         adjusted = words.join_words([f"{row.combination} {words.format_p(row.p_adjusted)}" for row in joint])
         notes.append(f"Min tests Holm-adjusted over the {len(joint)} combinations: {adjusted}.")
-    notes += [*_single_part_note(rows), *_margin_note(rules), *_disagreement_notes(rows, scale, rules)]
+    notes += [*_single_part_note(rows), *_margin_note(scale, rules), *_disagreement_notes(rows, scale, rules)]
     if any(row.kind in ("interaction", "bliss") and isfinite(row.estimate) for row in rows):
         notes.append(
             "Interaction: tested only after the min test. Being better than every part is not synergy, and "
@@ -121,11 +121,12 @@ def _single_part_note(rows: Sequence[VerdictRow]) -> Iterator[str]:
         yield f"A claim about a single part needs Holm's adjustment over the {many} comparisons: {listed}."
 
 
-def _margin_note(rules: Rules) -> Iterator[str]:
+def _margin_note(scale: Scale, rules: Rules) -> Iterator[str]:
     if rules.margin is None:
         yield "No margin was given, so no answer says equivalent or as good as."
     else:
-        yield f"Margin {rules.margin:g}; its source: {rules.margin_source or 'not provided'}."
+        source = rules.margin_source or "not provided"
+        yield f"Margin {words.format_margin(rules.margin, scale)}; its source: {source}."
 
 
 def _disagreement_notes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) -> Iterator[str]:
@@ -161,16 +162,19 @@ class _Teller:
             return
         shown = [row for row in parts if self._single_claim(row, words.BETTER)]
         for row in shown:
-            yield f"{label} was better than {row.reference} ({self.with_noun(row)}{self._adjusted(row)})"
+            better = f"{label} was better than {row.reference} ({self.with_noun(row)}{self._adjusted(row)})"
+            yield f"{better}{self._but_little([row])}"
         for row in parts:
             if self._single_claim(row, words.WORSE):
                 yield f"{label} was worse than {row.reference} ({self.with_noun(row)}{self._adjusted(row)})"
-            if row.answer == words.IMPORTANT_EXCLUDED:
+            if row.answer == words.IMPORTANT_EXCLUDED or (
+                row.answer == words.BETTER_NOT_IMPORTANT and row not in shown
+            ):
                 excluded = f"a benefit of {self._margin()} or more over {row.reference} is excluded"
                 yield f"{excluded} ({self.with_noun(row)})"
         for row in self.of("control", label):
             if not shown and row.answer.startswith(words.BETTER):
-                yield f"{label} was better than {row.reference} ({self.with_noun(row)})"
+                yield f"{label} was better than {row.reference} ({self.with_noun(row)}){self._but_little([row])}"
 
     def _joint_claim(self, label: str, parts: Sequence[VerdictRow], joint: VerdictRow) -> str:
         than = [f"better than {row.reference} ({self.with_noun(row)})" for row in parts]
@@ -181,12 +185,20 @@ class _Teller:
         claim += f" (min test {adjusted}{words.format_p(p)})"
         if all(row.answer == words.BETTER_BY_MARGIN for row in parts):
             claim += f", by at least the margin of {self._margin()}"
+        claim += self._but_little(parts)
         more = [row for row in self.of("interaction", label) if row.answer.startswith(MORE_THAN_ADDITIVE)]
         for row in more:
             claim += (
                 f", and by more than its parts add up to (excess {self.numbers(row)}: synergy on this scale)"
             )
         return claim
+
+    def _but_little(self, parts: Sequence[VerdictRow]) -> str:
+        """Write over which of the parts that were beaten an important benefit is excluded."""
+        over = [row.reference for row in parts if row.answer == words.BETTER_NOT_IMPORTANT]
+        if not over:
+            return ""
+        return f", but a benefit of {self._margin()} or more over {words.join_words(over)} is excluded"
 
     def unsupported_parts(self, label: str) -> Iterator[str]:
         if min_test_passed(self.of("min_test", label)[0]):
@@ -265,9 +277,4 @@ class _Teller:
         return f", Holm-adjusted {words.format_p(row.p_adjusted)}"
 
     def _margin(self) -> str:
-        margin = self.rules.margin or 0.0
-        if self.scale.show == "percentage points":
-            return f"{100 * margin:g} percentage points"
-        if self.scale.show == "odds ratio":
-            return f"an odds ratio of {exp(margin):.3g}"
-        return f"{margin:g} {self.scale.unit}".strip()
+        return words.format_margin(self.rules.margin or 0.0, self.scale)

@@ -23,6 +23,7 @@ __all__ = [
     "answer_by_interval",
     "contrast_name",
     "format_estimate",
+    "format_margin",
     "format_number",
     "format_p",
     "interaction_name",
@@ -166,6 +167,17 @@ def format_estimate(estimate: float, low: float, high: float, scale: Scale, leve
     texts = [format_number(value, decimals) for value in values]
     interval = f"{texts[1]} to {texts[2]}" if not (isnan(low) and isnan(high)) else NOT_ESTIMABLE
     return f"{texts[0]}{' ' + unit if unit else ''}, {format_level(level)} CI {interval}"
+
+
+def format_margin(margin: float, scale: Scale) -> str:
+    """Write a margin on the scale of its numbers: ``15 percentage points``, ``0.1 in probability of superiority``."""
+    if scale.show == "percentage points":
+        return f"{100 * margin:g} percentage points"
+    if scale.show == "odds ratio":
+        return f"an odds ratio of {exp(margin):.3g}"
+    if scale.show == "probability":
+        return f"{margin:g} in {scale.noun}"
+    return f"{margin:g} {scale.unit}".strip()
 
 
 def format_level(level: float) -> str:

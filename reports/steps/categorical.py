@@ -48,6 +48,8 @@ def categorical_verdict(
             alpha=analysis.alpha,
             sided=analysis.sided,
             design=protocol.design,
+            margin=analysis.margin,
+            margin_source=analysis.margin_source,
             allocation=protocol.conduct.allocation,
         )
     return compare_responders(

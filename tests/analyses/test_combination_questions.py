@@ -147,7 +147,7 @@ def test_margins_enter_the_claim_and_what_is_excluded():
     both = {("Both", "Laser"): (27, 4), ("Both", "PRP"): (23, 4)}
     rows, claim, _ = ask(THREE, both, Rules(margin=10, margin_source="protocol 9.2", allocation="randomised"))
     assert claim.endswith("(min test p < .001), by at least the margin of 10 points.")
-    assert "Margin 10; its source: protocol 9.2." in footnotes(
+    assert "Margin 10 points; its source: protocol 9.2." in footnotes(
         rows, POINTS, Rules(margin=10, margin_source="protocol 9.2")
     )
     little = {("Both", "Laser"): (1, 2), ("Both", "PRP"): (2, 2)}
@@ -401,3 +401,22 @@ def test_worse_and_excluded_are_claims_too():
     assert anything_shown(worse, POINTS, Rules())
     assert not anything_shown(wide, POINTS, Rules())
     assert anything_shown(narrow, POINTS, Rules(margin=10))
+
+
+def test_a_claim_names_the_important_benefit_that_is_excluded():
+    rules = Rules(margin=10, allocation="randomised")
+    _, claim, _ = ask(THREE, {("Both", "Laser"): (5, 1), ("Both", "PRP"): (27, 4)}, rules)
+    assert claim.endswith("(min test p < .001), but a benefit of 10 points or more over Laser is excluded.")
+    _, claim, _ = ask(THREE, {("Both", "Laser"): (5, 1), ("Both", "PRP"): (1, 9)}, rules)
+    assert claim == (
+        "Both was better than Laser (difference 5.0 points, 95 % CI 3.0 to 7.0, Holm-adjusted p < .001), but a "
+        "benefit of 10 points or more over Laser is excluded."
+    )
+    # Holm's adjustment takes the claim of "better" away; that the benefit is small stands by its interval.
+    rows, claim, _ = ask(THREE, {("Both", "Laser"): (2.1, 1), ("Both", "PRP"): (1, 9)}, rules)
+    assert rows[0].answer == "better, important benefit excluded"
+    assert claim.startswith("a benefit of 10 points or more over Laser is excluded (difference")
+    control = {("Both", "Laser"): (1, 9), ("Both", "PRP"): (1, 9), ("Both", "None"): (5, 1)}
+    assert ask(FOUR, control, rules)[1].endswith(
+        ", but a benefit of 10 points or more over None is excluded."
+    )

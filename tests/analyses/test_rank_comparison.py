@@ -203,3 +203,17 @@ def test_missing_grades_are_counted():
     data = abdelghani(LASER[0])
     data.loc[3, "value"] = np.nan
     assert "Rows without a value, left out: 1." in compare_grades(data, ARMS).footnotes
+
+
+def test_the_margin_is_a_distance_of_the_probability_from_one_half():
+    data = abdelghani(LASER[0])
+    plain = row(compare_grades(data, ARMS), "Better than PRP")
+    verdict = compare_grades(data, ARMS, margin=0.1, margin_source="protocol 9.2")
+    assert plain["conf_low"] > 0.6  # so both intervals lie beyond one half and the margin
+    assert row(verdict, "Better than PRP")["answer"] == "better by at least the margin"
+    assert "by at least the margin of 0.1 in probability of superiority" in verdict.may_claim
+    assert "Margin 0.1 in probability of superiority; its source: protocol 9.2." in verdict.footnotes
+    assert row(compare_grades(data, ARMS, margin=0.4), "Better than PRP")["answer"] == "better"
+    for margin in (0.5, 1.0, -0.1):
+        with pytest.raises(ModelError, match="distance of the probability of superiority"):
+            compare_grades(data, ARMS, margin=margin)

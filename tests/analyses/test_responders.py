@@ -351,3 +351,11 @@ def test_no_curve_where_all_answer_alike():
     verdict = compare_responders(data[data["arm"] != "None"], arms, design="within-patient")
     assert verdict.bliss_curve is None
     assert not any(note.startswith("Bliss") for note in verdict.footnotes)
+
+
+def test_a_margin_is_a_difference_of_proportions():
+    data = parallel({"FCO2": (2, 20), "PRP": (4, 20), "FCO2+PRP": (18, 20)})
+    arms = {name: ARMS[name] for name in ("FCO2", "PRP", "FCO2+PRP")}
+    assert "the margin of 15 percentage points" in compare_responders(data, arms, margin=0.15).may_claim
+    with pytest.raises(ModelError, match="a difference of proportions, such as"):
+        compare_responders(data, arms, margin=15)
