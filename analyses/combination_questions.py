@@ -483,6 +483,7 @@ def _interaction_row(
         question=f"{asked.question} of {pair}" if several else asked.question,
         contrast=asked.contrast,
         answer=asked.reason or words.NOT_ESTIMABLE,
+        background=square.background if case.arms[square.background] else "",
     )
     comparison = asked.comparison
     if comparison is None or not comparison.testable:

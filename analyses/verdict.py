@@ -185,6 +185,9 @@ class VerdictRow:
         Holm-adjusted p: over all parts for a claim about a single part, over the combinations for a min test.
     null : float
         The value of no benefit on the row's scale.
+    background : str
+        For an interaction, label of the treated arm on whose background it stands; empty where that arm received
+        nothing.
     """
 
     kind: RowKind
@@ -202,6 +205,7 @@ class VerdictRow:
     conf_high: float = nan
     p_adjusted: float = nan
     null: float = 0.0
+    background: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from math import isfinite
 
 from analyses import verdict_words as words
 from analyses.combination_questions import (
+    IMPOSSIBLE,
     LESS_THAN_ADDITIVE,
     MORE_THAN_ADDITIVE,
     min_test_passed,
@@ -188,10 +189,26 @@ class _Teller:
         claim += self._but_little(parts)
         more = [row for row in self.of("interaction", label) if row.answer.startswith(MORE_THAN_ADDITIVE)]
         for row in more:
-            claim += (
-                f", and by more than its parts add up to (excess {self.numbers(row)}: synergy on this scale)"
-            )
+            claim += self._synergy_claim(row)
         return claim
+
+    def _synergy_claim(self, row: VerdictRow) -> str:
+        """Write what an interaction shows: of the whole where its background is untreated, else of its pair."""
+        pair = f"{row.reference} together, on a background of {row.background}"
+        if IMPOSSIBLE in row.answer:
+            what = f"for {pair}, " if row.background else ""
+            return f"; {what}{IMPOSSIBLE}, so the {self._excess(row)} over {self._sum(row)} is no synergy"
+        if not row.background:
+            return f", and by more than its parts add up to ({self._excess(row)}: synergy on this scale)"
+        if self.scale.show == "odds ratio":
+            size = f"({self._excess(row)}: synergy on this scale)"
+        else:
+            estimate, _, interval = self.numbers(row).partition(", ")
+            size = f"by {estimate} ({interval}: synergy on this scale)"
+        return f"; {pair}, exceeded the sum of their effects {size}"
+
+    def _sum(self, row: VerdictRow) -> str:
+        return "the sum of their effects" if row.background else "what its parts add up to"
 
     def _but_little(self, parts: Sequence[VerdictRow]) -> str:
         """Write over which of the parts that were beaten an important benefit is excluded."""
@@ -238,24 +255,33 @@ class _Teller:
             yield "that arms which are not shown to differ do equally well, since no margin was given"
 
     def unsupported_synergy(self) -> Iterator[str]:
-        reasons: dict[str, list[str]] = {}
+        reasons: dict[tuple[str, str], list[str]] = {}
         for row in self.rows:
             if row.kind == "interaction":
-                reasons.setdefault(self._why_not_synergy(row), []).append(row.combination)
-        for reason, labels in reasons.items():
-            synergistic = f"{words.join_words(list(dict.fromkeys(labels)), 'or')} is synergistic"
-            yield f"that {synergistic}{reason}"
+                verb = "are" if row.background else "is"
+                pair = f"{row.reference} on a background of {row.background}"
+                subject = pair if row.background else row.combination
+                reasons.setdefault((verb, self._why_not_synergy(row)), []).append(subject)
+        for (verb, reason), subjects in reasons.items():
+            yield f"that {words.join_words(list(dict.fromkeys(subjects)), 'or')} {verb} synergistic{reason}"
 
     def _why_not_synergy(self, row: VerdictRow) -> str:
         if not isfinite(row.estimate):
             return f" ({row.answer})"
+        if IMPOSSIBLE in row.answer:
+            return (
+                f" ({self._sum(row)} lies beyond the ends of the scale, so {IMPOSSIBLE}: {self._excess(row)})"
+            )
         if row.answer.startswith(MORE_THAN_ADDITIVE):
             return " in general: synergy was tested on this scale only, other scales are descriptive"
         if row.answer.startswith(LESS_THAN_ADDITIVE):
-            return f" (it did less than its parts add up to: {self._excess(row)})"
+            did = "together they did less than" if row.background else "it did less than"
+            total = self._sum(row) if row.background else "its parts add up to"
+            return f" ({did} {total}: {self._excess(row)})"
         if row.answer.startswith(words.INCONCLUSIVE):
-            return f" ({self._excess(row)} against what its parts add up to: not shown)"
-        return " (not tested, since it was not better than every part)"
+            return f" ({self._excess(row)} against {self._sum(row)}: not shown)"
+        better = row.combination if row.background else "it"
+        return f" (not tested, since {better} was not better than every part)"
 
     def unknown_contributions(self, label: str) -> Iterator[str]:
         for row in self.of("contribution", label):

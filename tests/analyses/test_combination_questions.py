@@ -8,6 +8,7 @@ from scipy import stats
 
 from analyses.combination import t_comparison
 from analyses.combination_questions import (
+    IMPOSSIBLE,
     Evidence,
     InteractionQuestion,
     answer_questions,
@@ -27,7 +28,7 @@ THREE = Arms({"Laser": ["laser"], "PRP": ["prp"], "Both": ["laser", "prp"]})
 POINTS = Scale("difference of means", unit="points")
 
 
-def ask(arms, differences, rules=None, interaction=(9.0, 2.0), scale=POINTS):
+def ask(arms, differences, rules=None, interaction=(9.0, 2.0), scale=POINTS, remark=""):
     """Rows and sentences for differences given as {(combination, reference): (estimate, error)}."""
     rules = rules or Rules(allocation="randomised")
     evidence = Evidence(
@@ -35,7 +36,9 @@ def ask(arms, differences, rules=None, interaction=(9.0, 2.0), scale=POINTS):
             t_comparison(*differences[label, other], inf) if differences[label, other] else not_estimable()
         ),
         interactions=lambda square: [
-            InteractionQuestion("interaction", "Additive interaction", "i", t_comparison(*interaction, inf))
+            InteractionQuestion(
+                "interaction", "Additive interaction", "i", t_comparison(*interaction, inf), remark
+            )
         ],
         interaction_kinds=[("interaction", "Additive interaction")],
         higher_is_better=True,
@@ -420,3 +423,55 @@ def test_a_claim_names_the_important_benefit_that_is_excluded():
     assert ask(FOUR, control, rules)[1].endswith(
         ", but a benefit of 10 points or more over None is excluded."
     )
+
+
+ON_NB = Arms(
+    {
+        "Laser": ["laser"],
+        "NB": ["nb"],
+        "Laser + NB": ["laser", "nb"],
+        "PRP + NB": ["prp", "nb"],
+        "Triple": ["laser", "prp", "nb"],
+        "Laser + PRP": ["laser", "prp"],
+    }
+)
+
+
+def test_a_synergy_of_three_components_is_one_of_a_pair_on_its_background():
+    differences = {
+        (label, part): (27, 4) for label in ON_NB.combinations for part in (*ON_NB.parts(label), "NB")
+    }
+    rows, claim, no_claim = ask(ON_NB, differences, interaction=(33, 4))
+    asked = [row for row in rows if row.kind == "interaction" and np.isfinite(row.estimate)]
+    assert [(row.combination, row.reference, row.background) for row in asked] == [
+        ("Triple", "laser and prp", "NB"),
+        ("Triple", "nb and prp", "Laser"),
+    ]
+    for pair, background in (("laser and prp", "NB"), ("nb and prp", "Laser")):
+        assert (
+            f"; {pair} together, on a background of {background}, exceeded the sum of their effects by 33 points "
+            "(95 % CI 25 to 41: synergy on this scale)" in claim
+        )
+    assert "parts add up to" not in claim
+    assert (
+        "that laser and prp on a background of NB or nb and prp on a background of Laser are synergistic in "
+        "general" in no_claim
+    )
+    _, claim, no_claim = ask(ON_NB, differences, interaction=(-33, 4))
+    assert "exceeded the sum" not in claim
+    assert "are synergistic (together they did less than the sum of their effects: excess −33" in no_claim
+    _, _, no_claim = ask(ON_NB, differences, interaction=(1, 4))
+    assert "against the sum of their effects: not shown)" in no_claim
+
+
+@pytest.mark.parametrize("excess", [29.0, -29.0, 0.1])
+def test_where_additivity_is_impossible_the_sentences_say_so(excess):
+    differences = {("Both", part): (27, 4) for part in FOUR if part != "Both"}
+    _, claim, no_claim = ask(FOUR, differences, interaction=(excess, 2.0), remark=IMPOSSIBLE)
+    assert "did less than" not in no_claim
+    assert "synergy on this scale" not in claim
+    assert (
+        "that Both is synergistic (what its parts add up to lies beyond the ends of the scale, so additivity is "
+        "impossible on this scale: excess" in no_claim
+    )
+    assert ("additivity is impossible on this scale" in claim) == (excess > 20)
