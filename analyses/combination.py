@@ -47,6 +47,7 @@ def compare_therapies(
     scale_range: tuple[float | None, float | None] | None = None,
     unit: str = "",
     allocation: str | None = None,
+    baseline: float | None = None,
 ) -> Verdict:
     """Answer the combination questions from a fitted model.
 
@@ -74,10 +75,15 @@ def compare_therapies(
     scale_range : (float, float), optional
         Lowest and highest possible value of the outcome as it was analysed; None for an open end. Where the
         parts add up to a mean outside it, additivity is impossible and the log residual scale stands beside.
+        Where `baseline` is given, of the quantity as it was measured.
     unit : str
         Unit of the contrasts, for sentences.
     allocation : str, optional
         How patients or lesions were allocated. Without it no causal sentence is offered.
+    baseline : float, optional
+        For an outcome that is a change, the mean before treatment: additivity is impossible where it and the
+        changes that the parts add up to lie outside `scale_range`. (The range of a change itself, plus or minus
+        the width of the scale, is hardly ever left.) No log residual scale is offered then.
 
     Returns
     -------
@@ -101,9 +107,11 @@ def compare_therapies(
     studied, absent = studied_arms(arms, means.levels)
     scale = _scale_of(fit, unit)
     limits = _checked_range(scale_range)
+    if baseline is not None and not isfinite(baseline):
+        raise ModelError("the mean before treatment must be a number", expected="a finite mean", got=baseline)
     evidence = Evidence(
         compare=lambda label, other: means.contrast(_difference(label, other, higher_is_better)),
-        interactions=lambda square: _interactions(square, means, higher_is_better, limits),
+        interactions=lambda square: _interactions(square, means, higher_is_better, limits, baseline),
         interaction_kinds=[("interaction", "Additive interaction")],
         higher_is_better=higher_is_better,
         scale=scale,
@@ -207,11 +215,12 @@ def _interactions(
     means: _Means,
     higher_is_better: bool,
     limits: tuple[float | None, float | None] | None,
+    baseline: float | None,
 ) -> list[InteractionQuestion]:
     sign = 1.0 if higher_is_better else -1.0
     names = (square.combination, square.first, square.second, square.background)
     additive = means.contrast(dict(zip(names, (sign, -sign, -sign, sign), strict=True)))
-    impossible = _adds_up_outside(square, means, limits)
+    impossible = _adds_up_outside(square, means, limits, baseline or 0.0)
     asked = [
         InteractionQuestion(
             "interaction",
@@ -221,21 +230,26 @@ def _interactions(
             IMPOSSIBLE if impossible else "",
         )
     ]
-    if impossible and limits is not None:
+    if impossible and limits is not None and baseline is None:
         asked += _log_residual(names, means, limits, higher_is_better)
     return asked
 
 
 def _adds_up_outside(
-    square: FactorialSquare, means: _Means, limits: tuple[float | None, float | None] | None
+    square: FactorialSquare,
+    means: _Means,
+    limits: tuple[float | None, float | None] | None,
+    baseline: float,
 ) -> bool:
-    """Return whether part + part - background leaves the range of the outcome."""
+    """Return whether part + part - background, from where the lesions began, leaves the range of the outcome."""
     if limits is None:
         return False
     m = means.estimates
-    expected = m[square.first] + m[square.second] - m[square.background]
+    expected = baseline + m[square.first] + m[square.second] - m[square.background]
     low, high = limits
-    return (low is not None and expected < low) or (high is not None and expected > high)
+    # A sum on the end itself is possible: rounding, and the search's own error, must not carry it over.
+    slack = 1e-7 * max(1.0, *(abs(end) for end in limits if end is not None), abs(expected))
+    return (low is not None and expected < low - slack) or (high is not None and expected > high + slack)
 
 
 def _log_residual(

@@ -317,3 +317,23 @@ def test_what_is_impossible_is_so_in_the_observed_proportions():
     assert row(verdict, "log residual")["estimate"] == pytest.approx(
         np.array([-1.0, 1.0, 1.0, -1.0]) @ np.log(left), rel=EXACT
     )
+
+
+def test_a_change_is_impossible_where_it_would_leave_the_scale_from_its_start():
+    # A severity of 0 to 10 that starts at 6: falls of 4 and 4, against none untreated, would end at -2.
+    _, long = lesions((0, -4, -4, -5.5), spread=(0.3,) * 4, shared=0.1)
+    fit = fit_mixed_model("value ~ arm + us(arm | patient)", long)
+
+    def asked(**given):
+        return compare_therapies(fit, ARMS, higher_is_better=False, **given)
+
+    assert "impossible" not in row(asked(scale_range=(-10, 10)), "Additive interaction")["answer"]
+    verdict = asked(scale_range=(0, 10), baseline=6.0)
+    assert row(verdict, "Additive interaction")["answer"] == (
+        "less than additive; additivity is impossible on this scale"
+    )
+    assert "additivity is impossible on this scale" in verdict.may_not_claim
+    assert "log residual" not in " ".join(verdict.table["question"])
+    assert "impossible" not in row(asked(scale_range=(0, 10), baseline=9.0), "Additive interaction")["answer"]
+    with pytest.raises(ModelError, match="before treatment"):
+        asked(scale_range=(0, 10), baseline=float("nan"))
