@@ -34,6 +34,9 @@ BLISS = "Bliss independence"
 EXCESS = "excess over Bliss independence, as a share of those who would not respond untreated"
 """What the curve holds: Abbott's adjustment divides by those who would not respond untreated."""
 
+ROUNDING = 1e-12
+"""What sums of proportions may be off by; sums of fractions of counts that differ at all lie much farther apart."""
+
 ASSUMED = tuple(float(p) for p in np.round(np.linspace(0.0, 0.10, 11), 2))
 """Control responses assumed by default where none was measured."""
 
@@ -74,7 +77,7 @@ class Risks:
         if found == {1.0}:
             return f"{words.NOT_ESTIMABLE}: everyone responded in every arm"
         # Proportions are of the order of one, so a smaller error is none but rounding.
-        if not self.std_error(gradient) > 1e-12:
+        if not self.std_error(gradient) > ROUNDING:
             return f"{words.NOT_ESTIMABLE}: no variation between patients"
         return ""
 
@@ -154,7 +157,7 @@ def response_interactions(
         "Additive interaction",
         name,
         t_comparison(value, risks.std_error(gradient), risks.df),
-        "" if 0 <= expected <= 1 else IMPOSSIBLE,
+        "" if -ROUNDING <= expected <= 1 + ROUNDING else IMPOSSIBLE,
     )
     return [additive, _bliss(names, risks, higher_is_better)]
 
@@ -244,7 +247,7 @@ def bliss_curve(
             first: -(1 - alone[1]) / (1 - p0),
             second: -(1 - alone[0]) / (1 - p0),
         }
-        defined = min(alone) >= -1e-12
+        defined = min(alone) >= -ROUNDING
         alike = bool(risks.why_no_contrast(gradient))
         error = nan if alike else risks.std_error(gradient)
         half = float(stats.t.isf((1 - level) / 2, risks.df)) * error

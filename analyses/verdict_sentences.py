@@ -134,12 +134,19 @@ def _disagreement_notes(rows: Sequence[VerdictRow], scale: Scale, rules: Rules) 
     for row in rows:
         if row.kind not in ("part", "control") or not isfinite(row.p_value):
             continue
-        outside = row.conf_low > row.null or (rules.sided == 2 and row.conf_high < row.null)
-        if outside != (row.p_value < rules.alpha):
+        outside = row.conf_low > row.null or row.conf_high < row.null
+        rejected = row.p_value < rules.alpha
+        if row.answer.startswith((words.BETTER, words.WORSE)) or not (outside or rejected):
+            continue
+        numbers, p = words.row_numbers(row, scale, rules), words.format_p(row.p_value)
+        if outside and rejected:
+            # An exact two-sided p may lie below twice the one-sided p, which a claim of benefit rests on.
             yield (
-                f"{row.contrast}: the interval ({words.row_numbers(row, scale, rules)}) and the test "
-                f"({words.format_p(row.p_value)}) disagree; the answer needs both."
+                f"{row.contrast}: the interval ({numbers}) and the two-sided test ({p}) show a difference, but "
+                f"the one-sided test at {rules.tail:g} does not: they disagree; the answer needs all three."
             )
+        else:
+            yield f"{row.contrast}: the interval ({numbers}) and the test ({p}) disagree; the answer needs both."
 
 
 class _Teller:

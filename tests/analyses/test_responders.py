@@ -359,3 +359,30 @@ def test_a_margin_is_a_difference_of_proportions():
     assert "the margin of 15 percentage points" in compare_responders(data, arms, margin=0.15).may_claim
     with pytest.raises(ModelError, match="a difference of proportions, such as"):
         compare_responders(data, arms, margin=15)
+
+
+def test_a_fisher_p_below_alpha_that_shows_no_benefit_has_its_footnote():
+    data = parallel({"FCO2": (3, 13), "PRP": (0, 13), "FCO2+PRP": (6, 8)})
+    arms = {name: ARMS[name] for name in ("FCO2", "PRP", "FCO2+PRP")}
+    one, two = (
+        stats.fisher_exact([[6, 2], [3, 10]], alternative=side).pvalue for side in ("greater", "two-sided")
+    )
+    assert two < 0.05
+    assert one > 0.025
+    verdict = compare_responders(data, arms)
+    found = row(verdict, "Better than FCO2")
+    assert (found["answer"], found["conf_low"] > 0) == ("inconclusive", True)
+    notes = [note for note in verdict.footnotes if "disagree" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("(FCO2+PRP) − FCO2: the interval (52 percentage points, 95 % CI 8 to 75)")
+    assert (
+        "the two-sided test (p = .03) show a difference, but the one-sided test at 0.025 does not" in notes[0]
+    )
+
+
+def test_parts_that_add_up_to_everyone_are_possible():
+    # 4/10 + 8/10 - 2/10 is 1, which floating point carries to 1.0000000000000002.
+    data = parallel({"None": (2, 10), "Laser": (4, 10), "PRP": (8, 10), "Both": (9, 10)})
+    assert "impossible" not in row(compare_responders(data, FOUR), "Additive interaction")["answer"]
+    more = parallel({"None": (2, 10), "Laser": (5, 10), "PRP": (8, 10), "Both": (9, 10)})
+    assert "impossible" in row(compare_responders(more, FOUR), "Additive interaction")["answer"]
