@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analyses import verdict_words as words
-from analyses.verdict import Verdict, VerdictRow
+from analyses.verdict import Rules, Verdict, VerdictRow
 from outcomes.errors import DesignError, ModelError
 
 __all__ = [
@@ -71,8 +71,9 @@ class NaiveComparison:
     ----------
     table : DataFrame
         ``contrast, combination, reference, analysis, n, estimate, std_error, df, p_value, conf_low, conf_high,
-        se_ratio``: for each contrast a row of ours and one of each naive analysis; `se_ratio` is the row's standard
-        error over ours.
+        se_ratio, test``: for each contrast a row of ours and one of each naive analysis; `se_ratio` is the row's
+        standard error over ours, and `test` says whether `p_value` is two-sided or one-sided towards benefit: as
+        the verdict's, for every row.
     correlation : WithinPatientCorrelation or None
         None where no patient has two arms.
     sentence : str
@@ -138,12 +139,13 @@ def compare_with_naive(
         if row.kind in ("part", "control") and isfinite(row.estimate):
             records.append(_ours(row))
             records += [
-                {**_named(row, name), **_welch(frame, row, sign, arm, value, verdict.rules.level)}
+                {**_named(row, name), **_welch(frame, row, sign, arm, value, verdict.rules)}
                 for name, frame in sets.items()
             ]
     table = pd.DataFrame(records)
     ours = table.groupby("contrast", sort=False)["std_error"].transform("first")
     table["se_ratio"] = table["std_error"] / ours
+    table["test"] = "two-sided" if verdict.rules.sided == 2 else "one-sided, towards benefit"
     several = at_visit.groupby(patient)[arm].nunique().max() > 1
     correlation = within_patient_correlation(at_visit, patient, arm, value) if several else None
     return NaiveComparison(table, correlation, _sentence(table, correlation))
@@ -206,8 +208,10 @@ def carry_across_table(verdict: Verdict, shares: Sequence[float] = CARRY_ACROSS)
     Notes
     -----
     Where every patient has every arm spill-over cannot be estimated. If each lesion receives the share k of the
-    average effect of the others, every contrast is multiplied by (1 - k); test and p do not change. What was
-    measured is then conservative for superiority, and the opposite for equivalence.
+    effect of every other lesion of its patient, its own effect e becomes e + k (total - e), so that every contrast
+    is multiplied by (1 - k); test and p do not change. (The share k of the *average* effect of the n - 1 others
+    multiplies by 1 - k / (n - 1) instead: give that quotient as the share.) What was measured is then
+    conservative for superiority, and the opposite for equivalence.
     """
     if verdict.scale.null != 0:
         raise DesignError(
@@ -288,9 +292,9 @@ def _ours(row: VerdictRow) -> dict[str, Any]:
 
 
 def _welch(
-    frame: pd.DataFrame, row: VerdictRow, sign: float, arm: str, value: str, level: float
+    frame: pd.DataFrame, row: VerdictRow, sign: float, arm: str, value: str, rules: Rules
 ) -> dict[str, Any]:
-    """Welch's t test of the rows of two arms, as if each were a patient of its own."""
+    """Welch's t test of the rows of two arms, as if each were a patient of its own; its sides are the verdict's."""
     labels = frame[arm].astype(str)
     x = frame.loc[labels == row.combination, value].to_numpy(dtype=float)
     y = frame.loc[labels == row.reference, value].to_numpy(dtype=float)
@@ -298,7 +302,8 @@ def _welch(
     if min(len(x), len(y)) < 2 or np.ptp(x) + np.ptp(y) == 0:
         return {"n": float(len(x) + len(y)), **empty}
     found = stats.ttest_ind(sign * x, sign * y, equal_var=False)
-    interval = found.confidence_interval(level)
+    interval = found.confidence_interval(rules.level)
+    one_sided = float(stats.t.sf(found.statistic, found.df))
     difference = sign * float(x.mean() - y.mean())
     error = float(np.sqrt(x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y)))
     return {
@@ -306,7 +311,7 @@ def _welch(
         "estimate": difference,
         "std_error": error,
         "df": float(found.df),
-        "p_value": float(found.pvalue),
+        "p_value": float(found.pvalue) if rules.sided == 2 else one_sided,
         "conf_low": float(interval.low),
         "conf_high": float(interval.high),
     }

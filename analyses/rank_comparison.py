@@ -263,14 +263,14 @@ def _notes(
     if design == "parallel":
         kind = "p_mann_whitney" if exact else "p_mann_whitney_exact"
         name = "normal approximation" if exact else "exact"
-        notes.append(f"Mann-Whitney, {name}: {_listed(supplement, kind)}.")
+        notes.append(f"Mann-Whitney, {name}, two-sided: {_listed(supplement, kind)}.")
         notes.append(
-            f"Brunner-Munzel, which allows unequal spread: {_listed(supplement, 'p_brunner_munzel')}."
+            f"Brunner-Munzel, which allows unequal spread, two-sided: {_listed(supplement, 'p_brunner_munzel')}."
         )
     else:
         notes.append(
-            "Wilcoxon's signed-rank test, exact, zero differences ranked as Pratt does and distances between "
-            f"grades taken as comparable: {_listed(supplement, 'p_signed_rank_pratt')}."
+            "Wilcoxon's signed-rank test, exact, two-sided, zero differences ranked as Pratt does and distances "
+            f"between grades taken as comparable: {_listed(supplement, 'p_signed_rank_pratt')}."
         )
         pairs = [f"{row.combination} and {row.reference} {row.n_pairs}" for row in supplement.itertuples()]
         notes.append(f"Patients with both arms: {words.join_words(pairs)}.")

@@ -114,19 +114,25 @@ def interaction_name(
 def format_number(value: float, decimals: int) -> str:
     """Format a number half-up on its decimal value, with a real minus sign and never a negative zero.
 
+    The value is that of 10 significant digits, as results are stored: a mean of 7.5 that the computer holds as
+    7.499999999999999 is 8 in every sentence and table.
+
     NaN stands for "not estimable", and is written so.
     """
     if isnan(value):
         return NOT_ESTIMABLE
     if isinf(value):
         return "∞" if value > 0 else f"{MINUS}∞"
-    rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    rounded = Decimal(f"{value:.10g}").quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
     text = f"{abs(rounded):f}"
     return f"{MINUS}{text}" if rounded < 0 else text
 
 
 def format_p(p: float) -> str:
-    """Format a p-value as medical journals do: ``p < .001``, ``p = .004``, ``p = .03``, ``p > .99``."""
+    """Format a p-value as medical journals do: ``p < .001``, ``p = .004``, ``p = .03``, ``p > .99``.
+
+    Near .05 there are as many digits as keep a value from being rounded onto it: ``p = .0497``.
+    """
     if isnan(p):
         return f"p {NOT_ESTIMABLE}"
     if p < 0.001:
@@ -135,6 +141,8 @@ def format_p(p: float) -> str:
         return "p > .99"
     # Three decimals below .01, and where two would hide the side of .05 that the value lies on.
     decimals = 3 if p < 0.01 or 0.045 <= p < 0.055 else 2
+    while decimals < 10 and float(f"{p:.10g}") != 0.05 and float(format_number(p, decimals)) == 0.05:
+        decimals += 1
     return "p = " + format_number(p, decimals).removeprefix("0")
 
 

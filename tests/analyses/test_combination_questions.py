@@ -302,6 +302,11 @@ def test_numbers_are_rounded_half_up_on_their_decimal_value():
         "10.1",
     ]
     assert format_number(-0.04, 1) == "0.0"
+    # What the computer holds of 7.5 after some arithmetic is 7.5, as in the stored results.
+    assert format_number(7.499999999999999, 0) == "8"
+    assert format_number(-7.499999999999999, 0) == "−8"
+    assert format_number(7.4999999, 0) == "7"
+    assert format_number(1.5e12, 0) == "1500000000000"
     assert format_number(inf, 1) == "∞"
 
 
@@ -311,7 +316,12 @@ def test_numbers_are_rounded_half_up_on_their_decimal_value():
         (0.0009, "p < .001"),
         (0.0014, "p = .001"),
         (0.03, "p = .03"),
-        (0.0496, "p = .050"),
+        (0.046, "p = .046"),
+        (0.0496, "p = .0496"),
+        (0.0497, "p = .0497"),
+        (0.0503, "p = .0503"),
+        (0.04996, "p = .04996"),
+        (0.05, "p = .050"),
         (0.2, "p = .20"),
         (0.999, "p > .99"),
     ],

@@ -153,3 +153,18 @@ def test_what_has_no_differences_is_refused(data, verdict):
         compare_with_naive(verdict, data, visit="Week 52")
     with pytest.raises(ModelError, match="no column"):
         compare_with_naive(verdict, data, visit="Week 24", value="area")
+
+
+def test_one_sided_tests_are_so_on_both_sides_of_the_table(data):
+    last = data[data["visit"] == "Week 24"]
+    fit = fit_mixed_model("value ~ arm + us(arm | patient)", last)
+    one = compare_with_naive(compare_therapies(fit, ARMS, alpha=0.025, sided=1), last)
+    found = one.table.query("analysis == 'lesions as independent' and reference == 'PRP'").iloc[0]
+    x, y = (last.loc[last["arm"] == arm, "value"] for arm in ("Both", "PRP"))
+    expected = stats.ttest_ind(x, y, equal_var=False, alternative="greater")
+    assert found["p_value"] == pytest.approx(expected.pvalue)
+    assert set(one.table["test"]) == {"one-sided, towards benefit"}
+    assert set(compare_with_naive(compare_therapies(fit, ARMS), last).table["test"]) == {"two-sided"}
+    # The interval stays two-sided, at 1 - 2 alpha, as ours.
+    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
+    assert (found["conf_low"], found["conf_high"]) == pytest.approx((interval.low, interval.high))

@@ -217,3 +217,10 @@ def test_the_margin_is_a_distance_of_the_probability_from_one_half():
     for margin in (0.5, 1.0, -0.1):
         with pytest.raises(ModelError, match="distance of the probability of superiority"):
             compare_grades(data, ARMS, margin=margin)
+
+
+def test_footnotes_say_that_their_p_values_are_two_sided():
+    for sided in (1, 2):
+        notes = " ".join(compare_grades(abdelghani(LASER[0]), ARMS, sided=sided).footnotes)
+        assert "Mann-Whitney, exact, two-sided: " in notes
+        assert "unequal spread, two-sided: " in notes
