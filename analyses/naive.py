@@ -47,13 +47,17 @@ class WithinPatientCorrelation:
     Attributes
     ----------
     icc, conf_low, conf_high : float
-        Intraclass correlation for consistency, ICC(C,1) of McGraw & Wong (1996, Psychol Methods 1:30), over the
-        patients who have every arm, with its 95 % interval; NaN with fewer than five of them.
+        Intraclass correlation of single lesions with its 95 % interval; NaN with fewer than five patients. With one
+        lesion an arm: for consistency, ICC(C,1) of McGraw & Wong (1996, Psychol Methods 1:30), over the patients
+        who have every arm. Where an arm has several lesions of a patient: the patients' share of the variance
+        beyond the arms' means, over all lesions.
     n_complete : int
         Patients who have every arm.
     pairs : DataFrame
         ``arm_1, arm_2, n, correlation, conf_low, conf_high`` for each pair of arms: Pearson's r over the patients who
-        have both, Fisher's interval.
+        have both, Fisher's interval; of a patient's means where an arm has several lesions.
+    several_lesions : bool
+        Whether an arm has several lesions of a patient.
     """
 
     icc: float
@@ -61,6 +65,7 @@ class WithinPatientCorrelation:
     conf_high: float
     n_complete: int
     pairs: pd.DataFrame = field(compare=False)
+    several_lesions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ def within_patient_correlation(
     Parameters
     ----------
     data : DataFrame
-        One row a patient and lesion, of one visit. Several lesions in one arm are averaged first.
+        One row a patient and lesion, of one visit.
     patient, arm, value : str
         Columns.
 
@@ -179,8 +184,10 @@ def within_patient_correlation(
         columns=["arm_1", "arm_2", "n", "correlation", "conf_low", "conf_high"],
     )
     complete = wide.dropna()
-    icc, low, high = _consistency(complete)
-    return WithinPatientCorrelation(icc, low, high, len(complete), pairs)
+    # Means of several lesions are more alike than the lesions are: their correlation is another quantity.
+    several = bool(rows.duplicated([patient, arm]).any())
+    icc, low, high = _of_lesions(rows, patient, arm, value) if several else _consistency(complete)
+    return WithinPatientCorrelation(icc, low, high, len(complete), pairs, several)
 
 
 def carry_across_table(verdict: Verdict, shares: Sequence[float] = CARRY_ACROSS) -> pd.DataFrame:
@@ -355,6 +362,34 @@ def _consistency(complete: pd.DataFrame) -> tuple[float, float, float]:
     f, df1, df2 = float(row["F"]), float(row["df1"]), float(row["df2"])
     low, high = f / float(stats.f.isf(0.025, df1, df2)), f * float(stats.f.isf(0.025, df2, df1))
     return float(row["ICC"]), (low - 1) / (low + arms - 1), (high - 1) / (high + arms - 1)
+
+
+def _of_lesions(rows: pd.DataFrame, patient: str, arm: str, value: str) -> tuple[float, float, float]:
+    """Correlation of two lesions of a patient, after their arms' means, with its interval.
+
+    The share ``s_p^2 / (s_p^2 + s_e^2)`` of ``value ~ arm + (1 | patient)``, its variances by the mean squares of
+    patients (after arms) and of what is left, whose expectations are ``s_e^2 + k s_p^2`` and ``s_e^2`` (Henderson
+    CR 1953, Biometrics 9:226, method 3). In balanced data it is the REML estimate and the interval of F is exact.
+    """
+    counts = pd.crosstab(rows[arm].astype(str), rows[patient].astype(str)).to_numpy(dtype=float)
+    y = rows[value].to_numpy(dtype=float)
+    y = y - y.mean()
+    arms = pd.get_dummies(rows[arm].astype(str), dtype=float).to_numpy()
+    both = np.hstack([arms, pd.get_dummies(rows[patient].astype(str), dtype=float).to_numpy()])
+    left, ranks = [], []
+    for design in (arms, both):
+        coefficients, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
+        left.append(float(((y - design @ coefficients) ** 2).sum()))
+        ranks.append(int(rank))
+    df1, df2 = ranks[1] - ranks[0], len(y) - ranks[1]
+    # What is left of values that are alike within every patient is rounding alone.
+    if counts.shape[1] < 5 or df1 < 1 or df2 < 1 or left[1] <= 1e-12 * left[0]:
+        return nan, nan, nan
+    f = (left[0] - left[1]) / df1 / (left[1] / df2)
+    k = (len(y) - float((counts**2 / counts.sum(axis=1, keepdims=True)).sum())) / df1
+    ratios = (f, f / float(stats.f.isf(0.025, df1, df2)), f * float(stats.f.isf(0.025, df2, df1)))
+    icc, low, high = ((ratio - 1) / (ratio - 1 + k) for ratio in ratios)
+    return icc, low, high
 
 
 def _sentence(table: pd.DataFrame, correlation: WithinPatientCorrelation | None) -> str:

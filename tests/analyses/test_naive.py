@@ -168,3 +168,44 @@ def test_one_sided_tests_are_so_on_both_sides_of_the_table(data):
     # The interval stays two-sided, at 1 - 2 alpha, as ours.
     interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
     assert (found["conf_low"], found["conf_high"]) == pytest.approx((interval.low, interval.high))
+
+
+def several_lesions(patients=40, lesions=3, seed=5):
+    """Lesions that share half of their variance with the patient's others."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (f"P{patient}", arm, mean + shared + 5 * rng.normal())
+        for patient in range(patients)
+        for shared in [5 * rng.normal()]
+        for arm, mean in (("Laser", 30), ("PRP", 34), ("Both", 55))
+        for _ in range(lesions)
+    ]
+    return pd.DataFrame(rows, columns=["patient", "arm", "value"])
+
+
+def test_with_several_lesions_an_arm_the_correlation_is_that_of_lesions():
+    data = several_lesions()
+    found = within_patient_correlation(data)
+    parts = fit_mixed_model("value ~ arm + (1 | patient)", data).variance_components["variance"]
+    expected = parts.iloc[0] / parts.sum()
+    assert found.icc == pytest.approx(expected, rel=1e-5)  # balanced: REML is the mean squares' estimate
+    assert 0.3 < found.conf_low < found.icc < found.conf_high < 0.7
+    assert found.several_lesions
+    means = data.groupby(["patient", "arm"], as_index=False)["value"].mean()
+    of_means = within_patient_correlation(means)
+    assert not of_means.several_lesions
+    assert of_means.icc > found.icc + 0.15  # 3 r / (1 + 2 r): three quarters where lesions share a half
+    assert found.pairs["correlation"].to_list() == of_means.pairs["correlation"].to_list()
+
+
+def test_unequal_numbers_of_lesions_leave_the_correlation_nearly_that_of_reml():
+    data = several_lesions(patients=60).sample(frac=0.7, random_state=np.random.default_rng(2))
+    parts = fit_mixed_model("value ~ arm + (1 | patient)", data).variance_components["variance"]
+    # Two consistent estimates of one quantity: they differ by far less than its standard error of 0.05.
+    assert within_patient_correlation(data).icc == pytest.approx(parts.iloc[0] / parts.sum(), abs=0.02)
+
+
+def test_the_interval_of_the_lesions_correlation_covers_it():
+    low_high = [within_patient_correlation(several_lesions(12, 2, seed)) for seed in range(300)]
+    covered = np.mean([one.conf_low <= 0.5 <= one.conf_high for one in low_high])
+    assert covered == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / 300))  # four binomial errors
