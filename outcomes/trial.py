@@ -223,7 +223,7 @@ class Trial:
         """
         return undefined_values(self, name)
 
-    def estimand_data(self, analysis: str) -> EstimandData:
+    def estimand_data(self, analysis: str, population: str | None = None) -> EstimandData:
         """Return the data of an analysis with its intercurrent-event strategies carried out and counted.
 
         Every member of the population has a row at every visit after baseline, so that what was never recorded counts
@@ -233,6 +233,8 @@ class Trial:
         ----------
         analysis : str
             Name of an analysis; its endpoint and population say which rows.
+        population : str, optional
+            Another population than the analysis' own.
 
         Raises
         ------
@@ -240,7 +242,7 @@ class Trial:
             Where the protocol has no such analysis.
         """
         planned = self.protocol.analysis(analysis)
-        members = self._members(planned.population)
+        members = self._members(population or planned.population)
         return apply_strategies(self, planned, endpoint_frame(self, planned.endpoint, members, planned=True))
 
     def members(self, population: str = "all") -> pd.DataFrame:

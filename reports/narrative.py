@@ -253,8 +253,11 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     name = f"{analysis.name}/observed"
     decimals = _decimals(*((100 * line.conf_low, 100 * line.conf_high) for line in lines))
 
+    def raw(arm: str) -> float:
+        return results.number(name, "proportion", arm=arm, visit=analysis.visit)
+
     def share(arm: str) -> str:
-        return formatter.percent(results.value(name, "proportion", arm=arm, visit=analysis.visit))
+        return formatter.percent(raw(arm))
 
     clauses = []
     for place, line in enumerate(lines):
@@ -262,7 +265,9 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
         estimate = formatter.number(100 * line.estimate, decimals)
         if place == 0:
             level = formatter.level(context.level(analysis.name))
-            numbers = f"difference {estimate} percentage points, {level} CI {interval}"
+            apart = abs(100 * (raw(line.combination) - raw(line.reference) - line.estimate)) > 0.5
+            what = "mean difference within patients" if apart else "difference"
+            numbers = f"{what} {estimate} percentage points, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
         clauses.append(f"{share(line.reference)} with {alone(context, line.reference)} ({numbers})")
@@ -292,13 +297,15 @@ def _joint(context: ReportContext, analysis: Analysis) -> str:
     if math.isnan(line.p_value):
         return _joint_not_assessable(context, analysis, line)
     p = f"min test {context.formatter.p_phrase(line.p_value)}"
+    if line.p_adjusted > line.p_value:
+        p = f"{p}, Holm-adjusted over the combinations {context.formatter.p_phrase(line.p_adjusted)}"
     lines = context.lines("part", analysis.name)
     if line.answer.startswith("better"):
         return f"The combination was better than {every}{_by_margin(context, analysis, lines)} ({p})."
     worse = [one.reference for one in lines if one.answer == "worse"]
     if worse:
         return f"The combination was worse than {join_words(worse)}; better than {every} is not shown ({p})."
-    better = [one.reference for one in lines if one.answer.startswith("better")]
+    better = [one.reference for one in lines if _claimed(context, analysis, one)]
     if better:
         shown = f"It was better than {join_words(alone(context, arm) for arm in better)}, but that it is better than"
         return f"{shown} {every} is not shown ({p})."
@@ -316,6 +323,13 @@ def _by_margin(context: ReportContext, analysis: Analysis, lines: Sequence[Verdi
     return f" by at least {size}, the smallest difference that matters"
 
 
+def _claimed(context: ReportContext, analysis: Analysis, line: VerdictLine) -> bool:
+    """Whether a single part may be claimed to be surpassed: by its interval, and after Holm's adjustment."""
+    alpha = context.results.number(analysis.name, "alpha")
+    adjusted = line.p_value if math.isnan(line.p_adjusted) else line.p_adjusted
+    return line.answer.startswith("better") and adjusted < alpha
+
+
 def _joint_not_assessable(context: ReportContext, analysis: Analysis, joint: VerdictLine) -> str:
     """Say what is shown of the parts that were studied, and that not all of them were."""
     clauses: list[str] = []
@@ -323,12 +337,14 @@ def _joint_not_assessable(context: ReportContext, analysis: Analysis, joint: Ver
         who = "it" if clauses else "the combination"
         p = context.formatter.p_phrase(line.p_value)
         part = alone(context, line.reference)
-        if line.answer.startswith("better"):
+        if _claimed(context, analysis, line):
             clauses.append(f"{who} was better than {part} ({p})")
         elif line.answer == "worse":
             clauses.append(f"{who} was worse than {part} ({p})")
         else:
-            clauses.append(f"that {who} is better than {part} is not shown ({p})")
+            after = line.answer.startswith("better")
+            adjusted = f"Holm-adjusted {context.formatter.p_phrase(line.p_adjusted)}" if after else p
+            clauses.append(f"that {who} is better than {part} is not shown ({adjusted})")
     whole = f"whether it is better than every part is {joint.answer}"
     return sentence_case(f"{'; '.join([*clauses, whole])}.")
 
@@ -343,24 +359,32 @@ def _synergy(context: ReportContext, analysis: Analysis) -> str:
         if "by ranks" in line.answer:
             return "Synergy is not estimable from ranks, which have no scale to add on."
         return f"Synergy is {line.answer}."
+    if line.answer.startswith("not tested"):
+        return "Synergy is not tested, since better than every part is not shown."
     formatter = context.formatter
     factor = 100.0 if context.results.text(analysis.name, "scale_show") == "percentage points" else 1.0
     decimals = _decimals((factor * line.conf_low, factor * line.conf_high))
     unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
     interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
     excess = _with_unit(formatter.number(factor * line.estimate, decimals), unit)
+    if len(lines) > 1 or len(context.protocol.arms[line.combination]) > 2:
+        # One of several pairs of components, on a background of the others: no synergy of the whole.
+        words = _synergy_words(line, False)
+        if analysis.name == context.primary.name:
+            words = words.removesuffix(" (descriptive)")
+        return f"The interaction {line.contrast} was {excess} ({interval}): {words}."
     words = _synergy_words(line, analysis.name == context.primary.name)
     return f"The excess over the sum of its parts was {excess} ({interval}): {words}."
 
 
 def _synergy_words(line: VerdictLine, primary: bool) -> str:
     """Return the answer on synergy, a word that only the primary analysis may use."""
+    if "impossible" in line.answer:
+        return "that sum lies beyond the scale, on which additivity is impossible"
     if line.answer.startswith("more than additive"):
         return "synergy on this scale" if primary else "more than additive (descriptive)"
     if line.answer.startswith("less than additive"):
         return "less than additive" if primary else "less than additive (descriptive)"
-    if line.answer.startswith("not tested"):
-        return "not tested, since better than every part is not shown"
     if line.answer.startswith("inconclusive"):
         return "synergy is not shown"
     return line.answer

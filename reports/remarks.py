@@ -54,6 +54,11 @@ def sensitivity_sentence(context: ReportContext) -> str:
         return ""
     primary = _shown(context)
     differing = [one for one in variants if _shown_by(context, one) != primary]
+    differing += [
+        f"the analysis “{one.name}”"
+        for one in context.analyses
+        if one.role == "sensitivity" and _shown_of(context, one) != _shown_of(context, context.primary)
+    ]
     if differing:
         joined = join_words(lower_first(one) for one in differing)
         return f"The primary answer does not hold under every assumption: it changes with {joined}."
@@ -68,14 +73,19 @@ def sensitivity_sentence(context: ReportContext) -> str:
     )
     if not joint[0].answer.startswith("better"):
         return f"The answer holds {which}: better than every part is not shown."
-    largest = max(
-        [joint[0].p_value, *(context.results.number(name, "min_test_p", level=one) for one in variants)]
-    )
+    others = [
+        line.p_value
+        for one in context.analyses
+        if one.role == "sensitivity"
+        for line in context.lines("min_test", one.name)
+    ]
+    found = [context.results.number(name, "min_test_p", level=one) for one in variants]
+    largest = max(p for p in (joint[0].p_value, *found, *others) if not math.isnan(p))
     binding = max(context.lines("part"), key=lambda line: line.p_value)
     return (
         f"The answer holds {which}: better than every part (largest min test {context.formatter.p_phrase(largest)}). "
         f"The comparison that binds the min test is that with {binding.reference} "
-        f"(two-sided {context.formatter.exact_p(binding.p_value)})."
+        f"({'two' if context.primary.sided == 2 else 'one'}-sided {context.formatter.exact_p(binding.p_value)})."
     )
 
 
@@ -84,6 +94,16 @@ def _shown(context: ReportContext) -> Mapping[str, bool]:
     alpha = context.results.number(context.primary.name, "alpha")
     null = context.results.number(context.primary.name, "null")
     return {line.contrast: line.p_value < alpha and line.estimate > null for line in context.lines("part")}
+
+
+def _shown_of(context: ReportContext, analysis: Analysis) -> Mapping[str, bool]:
+    """Return over which parts an analysis shows benefit, whatever its scale: by the part's name."""
+    alpha = context.results.number(analysis.name, "alpha")
+    null = context.results.number(analysis.name, "null")
+    return {
+        line.reference: line.p_value < alpha and line.estimate > null
+        for line in context.lines("part", analysis.name)
+    }
 
 
 def _shown_by(context: ReportContext, variant: str) -> Mapping[str, bool]:

@@ -94,6 +94,9 @@ def ask(fit: Any, trial: Trial, analysis: Analysis, facts: EndpointFacts, at: Ma
     """Ask the combination questions of a fitted model, by the analysis's own rules."""
     from analyses import compare_therapies
 
+    baseline = starting_mean(fit, facts)
+    measured = facts.measured
+    scale = (facts.minimum, facts.maximum) if baseline is None else (measured.minimum, measured.maximum)
     return compare_therapies(
         fit,
         trial.protocol.arms,
@@ -103,10 +106,26 @@ def ask(fit: Any, trial: Trial, analysis: Analysis, facts: EndpointFacts, at: Ma
         sided=analysis.sided,
         margin=analysis.margin,
         margin_source=analysis.margin_source,
-        scale_range=(facts.minimum, facts.maximum),
+        scale_range=scale,
+        baseline=baseline,
         unit=contrast_unit(facts),
         allocation=trial.protocol.conduct.allocation,
     )
+
+
+def starting_mean(fit: Any, facts: EndpointFacts) -> float | None:
+    """Return the mean before treatment of the rows that a model of changes used.
+
+    None where the outcome is no change of what was measured, or where the model has no baseline.
+    """
+    low, high = facts.measured.minimum, facts.measured.maximum
+    # A change of grades made from what was measured has another width.
+    of_measured = low is not None and high is not None and facts.maximum == high - low
+    if not (facts.derive == "change" and facts.has_baseline and of_measured):
+        return None
+    rows = fit.frame.data
+    columns = [name for name in ("baseline", "baseline_mean") if name in rows]
+    return float(rows[columns[0]].mean()) if columns else None
 
 
 def contrast_unit(facts: EndpointFacts) -> str:
@@ -223,7 +242,8 @@ def _add_means(
     scope = out.scope(
         analysis=f"{analysis.name}/means", method="marginal means, observed covariate proportions"
     )
-    for record in means.table.to_dict("records"):
+    alpha = analysis.alpha if analysis.sided == 2 else 2 * analysis.alpha
+    for record in means.interval(alpha).to_dict("records"):
         visit = str(record["visit"]) if by_visit else analysis.visit
         for name in ("estimate", "std_error", "df", "conf_low", "conf_high"):
             scope.add(name, record[name], arm=str(record["arm"]), visit=visit)
@@ -233,7 +253,7 @@ def _add_means(
         return
     sign = 1.0 if higher_is_better else -1.0
     weights = {contrast_name(a, b, higher_is_better): {a: sign, b: -sign} for a, b in pairs}
-    table = means.contrast(weights).table
+    table = means.contrast(weights, alpha=alpha).table
     scope = out.scope(analysis=f"{analysis.name}/contrasts", method="contrasts of marginal means")
     for record in table.to_dict("records"):
         visit = str(record["visit"]) if by_visit else analysis.visit

@@ -123,7 +123,7 @@ def _other_populations(trial: Trial, analysis: Analysis, facts: EndpointFacts) -
     for name in ("all", *names):
         if name == analysis.population:
             continue
-        data = trial.endpoint(analysis.endpoint, name)
+        data = trial.estimand_data(analysis.name, name).frame
         whom = "all patients" if name == "all" else f"the population “{name}”"
         try:
             verdict = verdict_of(trial, analysis, facts, data)
@@ -233,9 +233,13 @@ def _constrained(
     except ModelError:
         return
     one_sided = [float(stats.t.sf(row["statistic"], row["df"])) for row in found.values()]
+    contrasts = {name: {key: row[key] for key in CONTRAST_NUMBERS} for name, row in found.items()}
+    if analysis.sided == 1:
+        for name, p in zip(found, one_sided, strict=True):
+            contrasts[name]["p_value"] = p
     yield Variant(
         CONSTRAINED,
         "the baseline is a response, with one mean for all arms, and patients without a later visit count too",
-        {name: {key: row[key] for key in CONTRAST_NUMBERS} for name, row in found.items()},
+        contrasts,
         _joint_p(trial, analysis, one_sided),
     )

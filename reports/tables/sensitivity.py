@@ -45,7 +45,8 @@ def sensitivity_table(context: ReportContext) -> Table | None:
             cells += _scaled(context, scale, found)
         cells.append(p_cell(context.formatter, context.results.get(name, "min_test_p", level=variant)))
         rows.append(Row(Cell(variant, notes=(key_of[variant],)), tuple(cells)))
-    rows += [_of_verdict(context, scale, one, f"Analysis “{one.name}”", contrasts) for one in others]
+    references = [line.reference for line in context.lines("part")]
+    rows += [_of_other(context, one, references) for one in others]
     notes = {key: f"{sentence_case(said[key])}." for key in dict.fromkeys(key_of.values())}
     unit = f", {scale.unit}" if scale.unit else ""
     return context.finished(
@@ -73,6 +74,25 @@ def _of_verdict(
         else:
             cells += _scaled(context, scale, [line.estimate, line.conf_low, line.conf_high])
     joint = context.lines("min_test", analysis.name)
+    return Row(Cell(label), (*cells, p_cell(context.formatter, joint[0].p_value if joint else None)))
+
+
+def _of_other(context: ReportContext, analysis: Analysis, references: list[str]) -> Row:
+    """One of the protocol's own sensitivity analyses: on its own scale, and said so, part by part."""
+    scale = Scale.of(context, analysis.name)
+    parts = {line.reference: line for line in context.lines("part", analysis.name)}
+    cells: list[Cell] = []
+    for reference in references:
+        line = parts.get(reference)
+        if line is None or not line.estimable:
+            cells.append(Cell("not assessable", span=3))
+        else:
+            cells += _scaled(context, scale, [line.estimate, line.conf_low, line.conf_high])
+    joint = context.lines("min_test", analysis.name)
+    own = [scale.unit] if scale.unit != Scale.of(context, context.primary.name).unit else []
+    if context.interval_header(analysis.name) != context.interval_header():
+        own.append(context.interval_header(analysis.name))
+    label = f"Analysis “{analysis.name}”" + (f" ({', '.join(filter(None, own))})" if any(own) else "")
     return Row(Cell(label), (*cells, p_cell(context.formatter, joint[0].p_value if joint else None)))
 
 

@@ -158,13 +158,14 @@ def scales_table(context: ReportContext) -> Table | None:
                 rows.append(_scale_row(context, scale, line, f"{line.combination}: better than every part"))
     if sum(row.kind == "heading" for row in rows) < 2:
         return None
+    levels = {context.interval_header(one.name) for one in context.analyses if one.role != "sensitivity"}
     return context.finished(
         Table(
             "scales",
             "The same question on each scale",
             (
                 Column("Estimate"),
-                Column("95 % CI", "low"),
+                Column(levels.pop() if len(levels) == 1 else "CI", "low"),
                 Column("", "high"),
                 Column("p"),
                 Column("Answer", "text"),
@@ -277,7 +278,7 @@ def bliss_table(context: ReportContext, analysis: Analysis) -> Table | None:
             "without treatment",
             (
                 Column("Excess, % of those who would not respond untreated"),
-                Column("95 % CI", "low"),
+                Column(context.interval_header(analysis.name), "low"),
                 Column("", "high"),
             ),
             tuple(rows),

@@ -215,8 +215,8 @@ def test_what_is_not_shown_is_said_so(small, answers, sentence):
         ("less than additive", "less than additive"),
         ("inconclusive", "synergy is not shown"),
         (
-            "not tested, since the min test did not pass; descriptive only",
-            "not tested, since better than every part",
+            "less than additive; additivity is impossible on this scale",
+            "that sum lies beyond the scale, on which additivity is impossible",
         ),
     ],
 )
@@ -233,6 +233,12 @@ def test_superiority_is_not_synergy(small, answer, words):
         "The excess over the sum of its parts was 9 percentage points (−3 to 21): " + words
     )
     assert "no effect" not in third
+
+
+def test_an_interaction_that_was_not_tested_has_no_number_on_the_first_screen(small):
+    context = changed(small, {"interaction": "not tested, since the min test did not pass; descriptive only"})
+    third = narrative.answer(context)[2]
+    assert third == "Synergy is not tested, since better than every part is not shown."
 
 
 def test_a_shortfall_is_a_negative_excess(small):
