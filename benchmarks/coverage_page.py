@@ -28,6 +28,12 @@ out, and the true value is the expectation of the recorded outcome (under carry-
 scenario but informative dropout, which has no pass mark and stands below. Contrasts: the combination against laser, PRP
 and control, and the additive interaction, where the design has them. Fallbacks count as the analysis then made.
 
+Read it so: over the arms of a patient the intervals hold from 20 patients on, and fall short by up to two points at 10.
+In parallel trials a covariance pooled over arms gives an untreated arm, which hardly varies, the spread of the treated
+ones: contrasts with it cover too much, the others too little. There the protocol should name a covariance for each arm,
+`us(visit | arm / patient)`; [limitations.md](limitations.md) has its figures. Nested random intercepts show the same
+where spread differs, which is why they are a fallback only.
+
 Written by `benchmarks/coverage_page.py` from `coverage.csv`, which `benchmarks/coverage.py` makes and which has every
 setting, with bias and power.
 """
