@@ -35,7 +35,8 @@ def endpoint_frame(trial: Trial, name: str, members: pd.DataFrame, planned: bool
     joined = people.merge(rows, on=keys, how="inner", sort=False)
     if planned:
         joined = pd.concat([joined, _absent_rows(trial, facts, people, joined)], ignore_index=True)
-        joined["value"] = joined["value"].astype(rows["value"].dtype)
+        for column in ("visit", "value"):
+            joined[column] = joined[column].astype(rows[column].dtype)
     joined = joined.sort_values(["_order", "visit"], kind="stable").reset_index(drop=True)
     visits = [visit.name for visit in trial.protocol.post_baseline_visits]
     joined["visit"] = pd.Categorical(joined["visit"].astype(object), categories=visits)
