@@ -210,7 +210,10 @@ scope = "lesion"
     assert data["baseline_mean"].tolist() == [5.5, 5.5]
     assert trial.endpoint("pain")["change"].tolist() == [-3.0, -3.0]
     estimand = trial.estimand_data("vascularity")
-    assert estimand.frame["value"].isna().tolist() == [False, True]
+    at_week_12 = estimand.frame[estimand.frame["visit"] == "Week 12"]
+    assert at_week_12["value"].isna().tolist() == [False, True]
+    planned = [visit.name for visit in trial.protocol.post_baseline_visits]
+    assert len(estimand.frame) == 2 * len(planned)  # a visit without a row counts as missing
     trial.write(adam / "written")
     again = read_trial(adam / "written" / "trial.toml")
     pd.testing.assert_frame_equal(again.endpoint("pain"), trial.endpoint("pain"))
