@@ -158,6 +158,7 @@ def execute(notebook: NotebookNode, directory: Path) -> None:
             notebook,
             timeout=TIMEOUT,
             record_timing=False,
+            coalesce_streams=True,  # the kernel may send one print in two pieces, as its clock has it
             kernel_name="python3",
             kernel_manager_class=_kernel_of_this_python(Path(profile)),
             extra_arguments=["--IPKernelApp.log_level=40"],
