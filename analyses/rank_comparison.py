@@ -115,12 +115,7 @@ def compare_grades(
     ModelError
         Where the grades have no order, a column is missing, or the margin is out of range.
     """
-    if margin is not None and not 0 < margin < 0.5:
-        raise ModelError(
-            "the margin of grades is out of range",
-            expected="above 0 and below 0.5: a distance of the probability of superiority from 1/2, such as 0.1",
-            got=margin,
-        )
+    _check_margin(margin)
     rules = Rules(alpha, sided, margin, margin_source, allocation)
     codes, labels = grade_codes(data, value)
     samples = sample_arms(data, codes, design, arm, patient, "compare_grades")
@@ -169,6 +164,15 @@ def compare_grades(
         rules=rules,
         supplement=supplement,
     )
+
+
+def _check_margin(margin: float | None) -> None:
+    if margin is not None and not 0 < margin < 0.5:
+        raise ModelError(
+            "the margin of grades is out of range",
+            expected="above 0 and below 0.5: a distance of the probability of superiority from 1/2, such as 0.1",
+            got=margin,
+        )
 
 
 def _unpaired(x: Array, y: Array, exact: bool) -> tuple[Comparison, dict[str, Any]]:
