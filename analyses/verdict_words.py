@@ -6,10 +6,10 @@ Every number in a sentence is formatted here and nowhere else in the package; th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
-from math import exp, floor, isfinite, isinf, isnan, log10
+from math import exp, floor, isfinite, isnan, log10
 
 from analyses.verdict import Comparison, Rules, Scale, VerdictRow
+from outcomes.rounding import MINUS, NOT_ESTIMABLE, decimals_beside_level, number_text
 
 __all__ = [
     "BETTER",
@@ -17,6 +17,7 @@ __all__ = [
     "BETTER_NOT_IMPORTANT",
     "IMPORTANT_EXCLUDED",
     "INCONCLUSIVE",
+    "MINUS",
     "NOT_ESTIMABLE",
     "NOT_SHOWN",
     "WORSE",
@@ -37,9 +38,6 @@ IMPORTANT_EXCLUDED = "important benefit excluded"
 INCONCLUSIVE = "inconclusive"
 WORSE = "worse"
 NOT_SHOWN = "not shown"
-NOT_ESTIMABLE = "not estimable"
-
-MINUS = "\N{MINUS SIGN}"
 
 
 def answer_by_interval(comparison: Comparison, rules: Rules, null: float) -> str:
@@ -119,13 +117,7 @@ def format_number(value: float, decimals: int) -> str:
 
     NaN stands for "not estimable", and is written so.
     """
-    if isnan(value):
-        return NOT_ESTIMABLE
-    if isinf(value):
-        return "∞" if value > 0 else f"{MINUS}∞"
-    rounded = Decimal(f"{value:.10g}").quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
-    text = f"{abs(rounded):f}"
-    return f"{MINUS}{text}" if rounded < 0 else text
+    return number_text(value, decimals)
 
 
 def format_p(p: float) -> str:
@@ -141,9 +133,7 @@ def format_p(p: float) -> str:
         return "p > .99"
     # Three decimals below .01, and where two would hide the side of .05 that the value lies on.
     decimals = 3 if p < 0.01 or 0.045 <= p < 0.055 else 2
-    while decimals < 10 and float(f"{p:.10g}") != 0.05 and float(format_number(p, decimals)) == 0.05:
-        decimals += 1
-    return "p = " + format_number(p, decimals).removeprefix("0")
+    return "p = " + format_number(p, decimals_beside_level(p, decimals)).removeprefix("0")
 
 
 def format_estimate(estimate: float, low: float, high: float, scale: Scale, level: float) -> str:

@@ -2,11 +2,7 @@
 
 Everything here turns one number into text. Which numbers are shown is decided elsewhere (``tables``,
 ``narrative``); how many decimals they get follows from their precision (`decimals_of`), never from how a
-caller happens to feel.
-
-Rounding is half-up (away from zero) on the *decimal* value, as a reader with the printed number would do it:
-Python's `round` rounds half-even on binary fractions, so that ``round(2.675, 2)`` is 2.67 and ``round(0.5)``
-is 0.
+caller happens to feel. Rounding itself stands in `outcomes.rounding`, for the analyses' own views too.
 """
 
 from __future__ import annotations
@@ -14,22 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 
 from outcomes.errors import ReportError
-
-MINUS = "−"
-"""The real minus sign (U+2212), as wide as a digit in tabular figures."""
+from outcomes.rounding import MINUS as MINUS
+from outcomes.rounding import NOT_ESTIMABLE as NOT_ESTIMABLE
+from outcomes.rounding import decimals_beside_level, number_text
+from outcomes.rounding import decimals_of as decimals_of
+from outcomes.rounding import round_half_up as round_half_up
+from outcomes.rounding import significant as significant
 
 NARROW_SPACE = "\u202f"
 """A narrow no-break space: between a number and its per cent sign."""
 
 NO_BREAK_SPACE = "\u00a0"
-
-NOT_ESTIMABLE = "not estimable"
-
-SIGNIFICANT_DIGITS = 10
-"""Digits that results keep, so that rebuilds agree across machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +39,8 @@ class Style:
         Below the one a p-value is written as "< floor", above the other as "> ceiling".
     p_rule
         ``"ama"``: two decimals from .01 on, three below and wherever two would round across .05;
-        ``"significant"``:
-        two significant figures; ``"fixed"``: four decimals.
+        ``"significant"``: two significant figures; ``"fixed"``: four decimals. Each gives more where a value
+        would be rounded onto .05.
     decimal_mark
         The decimal mark in text for people.
     interval_separator
@@ -92,48 +85,6 @@ def style_named(name: str) -> Style:
         ) from None
 
 
-def significant(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
-    """Round to `digits` significant digits; -0.0 becomes 0.0; infinities and NaN pass."""
-    if not math.isfinite(value):
-        return value
-    return float(f"{value:.{digits}g}") + 0.0
-
-
-def round_half_up(value: float, decimals: int) -> Decimal:
-    """Round the decimal value of a number half away from zero.
-
-    The decimal value is the shortest one that reads back as the same float (2.675, not 2.67499999…), after
-    the ten significant digits that results keep.
-
-    Parameters
-    ----------
-    value
-        A finite number.
-    decimals
-        Digits after the point; negative ones round to tens and hundreds.
-    """
-    if not math.isfinite(value):
-        raise ReportError(
-            "only finite numbers can be rounded",
-            expected="a finite number",
-            got=repr(value),
-            hint="use `number`",
-        )
-    rounded = Decimal(repr(significant(float(value)))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
-    return abs(rounded) if rounded == 0 else rounded
-
-
-def decimals_of(std_error: float | None, digits: int = 2, most: int = 6) -> int:
-    """Return the decimals that show a standard error to `digits` significant digits.
-
-    Estimates are written to the precision that their standard error gives them: with a standard error of 4.1
-    a mean of 58.27 is 58.3 in tables (`digits` = 2) and 58 in sentences (`digits` = 1).
-    """
-    if std_error is None or not math.isfinite(std_error) or std_error <= 0:
-        return digits - 1
-    return min(most, max(0, digits - 1 - math.floor(math.log10(significant(std_error, 2)))))
-
-
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -153,10 +104,7 @@ class Formatter:
         """Return a number with a real minus sign; never "−0.00"; `missing` for None and NaN."""
         if value is None or math.isnan(value):
             return missing
-        if math.isinf(value):
-            return "∞" if value > 0 else MINUS + "∞"
-        text = f"{round_half_up(value, decimals):f}"
-        return self._typeset(text)
+        return self._typeset(number_text(value, decimals))
 
     def whole(self, value: float | None, missing: str = NOT_ESTIMABLE) -> str:
         """Return a count."""
@@ -205,7 +153,7 @@ class Formatter:
             return "<" + self._p_text(floor)
         if p > float(self.style.p_ceiling):
             return ">" + self._p_text(self.style.p_ceiling)
-        return self._p_text(f"{round_half_up(p, self._p_decimals(p)):f}")
+        return self._p_text(number_text(p, decimals_beside_level(p, self._p_decimals(p))))
 
     def p_phrase(self, p: float | None, letter: str = "p") -> str:
         """Return a p-value as a sentence has it: "p = .03", "p < .001"."""
