@@ -219,7 +219,34 @@ class ModelError(TandemError):
 
 
 class ConvergenceError(ModelError):
-    """A model's optimisation did not converge, and the caller asked for an error."""
+    """A model's optimisation did not converge, and the caller asked for an error.
+
+    Parameters
+    ----------
+    message : str
+        What did not converge.
+    steps : iterable of str
+        Where simpler models were tried in its place: one line a model, with why it was left.
+    expected, got, where, hint
+        As in `TandemError`.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        steps: Iterable[str] = (),
+        expected: object = None,
+        got: object = None,
+        where: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, expected=expected, got=got, where=where, hint=hint)
+        self.steps = tuple(steps)
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the sentence, its facts, then one line a model that was tried."""
+        return (*super().lines(), *(f"  {at}. {step}" for at, step in enumerate(self.steps, start=1)))
 
 
 class NotEstimableError(TandemError):
