@@ -44,6 +44,11 @@ class ContrastTable:
     rows: Array
     adjust: str
 
+    def _repr_html_(self) -> str:
+        from analyses.html_views import contrasts_html
+
+        return contrasts_html(self)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarginalMeans:
@@ -115,6 +120,11 @@ class MarginalMeans:
             tables.append(pd.concat([named, table], axis=1))
             rows.append(functions)
         return ContrastTable(pd.concat(tables, ignore_index=True), np.concatenate(rows), adjust)
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import means_html
+
+        return means_html(self)
 
     def _level(self, at: int) -> Any:
         values = [self.grid[name].iloc[at] for name in self.specs]

@@ -196,6 +196,7 @@ class MixedModelFit:
     @property
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes with their standard errors: ``group, unit, term, estimate, std_error``."""
+        self._no_border("conditional modes")
         squared = self.standard.scale**2
         weighted = np.sqrt(self.frame.weights) * self.residuals("raw")
         inverses = tuple(inverse / squared for inverse in self.inverses)
@@ -361,6 +362,11 @@ class MixedModelFit:
         step = np.linalg.solve(self.standard.transform, self.beta - self.standard.offset)
         fit: Array = self.standard.w[:, :-1] @ step
         return fit
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import mixed_model_html
+
+        return mixed_model_html(self)
 
     def __str__(self) -> str:
         kind = "REML" if self.reml else "ML"

@@ -213,6 +213,11 @@ class OrdinalFit:
         infinite = np.full(len(rows), np.inf)
         return t_table(rows @ self.psi, np.sqrt(np.maximum(variance, 0)), infinite, alpha, null)
 
+    def _repr_html_(self) -> str:
+        from analyses.html_views import ordinal_html
+
+        return ordinal_html(self)
+
     def __str__(self) -> str:
         head = f"Cumulative {self.link} model: {self.formula}"
         counts = f"{self.n_obs} rows" + (f", {self.n_dropped} left out" if self.n_dropped else "")

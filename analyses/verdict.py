@@ -269,3 +269,8 @@ class Verdict:
             for row in self.rows
             if row.kind == kind and (combination is None or row.combination == combination)
         )
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import verdict_html
+
+        return verdict_html(self)

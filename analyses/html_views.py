@@ -1,0 +1,255 @@
+"""What a notebook shows of each result: the facts and tables that its view is made of.
+
+A new kind of fit needs one line, ``return fit_html(self, "Binomial model")``; everything that all fits have is shown,
+and subjects, degrees of freedom and variance components where it has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from analyses.html_tables import (
+    HtmlTable,
+    HtmlView,
+    estimate_table,
+    matrix_table,
+    number_table,
+    to_html,
+)
+from outcomes.rounding import number_text, significant
+
+if TYPE_CHECKING:
+    from analyses.marginal_means import ContrastTable, MarginalMeans
+    from analyses.mixed_model_fit import MixedModelFit
+    from analyses.optimise import Convergence
+    from analyses.ordinal import OrdinalFit
+    from analyses.verdict import Verdict
+
+__all__ = [
+    "Fit",
+    "contrasts_html",
+    "fit_html",
+    "means_html",
+    "mixed_model_html",
+    "ordinal_html",
+    "verdict_html",
+]
+
+DF_METHODS = {
+    "kenward-roger-linear": "Kenward and Roger, linear",
+    "kenward-roger": "Kenward and Roger",
+    "satterthwaite": "Satterthwaite",
+    "between-within": "between-within",
+    "residual": "residual",
+    "asymptotic": "none: normal and chi-squared tests",
+}
+
+COMPONENT_HEADINGS = {
+    "group": "Group",
+    "term": "Term",
+    "variance": "Variance",
+    "sd": "SD",
+    "correlation": "Correlation with the first",
+}
+
+ADJUSTMENTS = {
+    "bonferroni": "Bonferroni",
+    "holm": "Holm",
+    "hochberg": "Hochberg",
+    "sidak": "Šidák",
+    "tukey": "Tukey",
+    "dunnett": "Dunnett",
+}
+
+
+class Fit(Protocol):
+    """What every fitted model shows."""
+
+    @property
+    def formula(self) -> str:
+        """The formula as written."""
+
+    @property
+    def n_obs(self) -> int:
+        """Rows used."""
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows left out because a model variable was missing."""
+
+    @property
+    def convergence(self) -> Convergence:
+        """How the search ended."""
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood."""
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion."""
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion."""
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """``term`` and the columns of `analyses.inference.COLUMNS`."""
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Columns dropped because they depend on those before them."""
+
+
+def fit_html(
+    fit: Fit,
+    heading: str,
+    *,
+    facts: Sequence[tuple[str, str]] = (),
+    tables: Sequence[HtmlTable] = (),
+    notes: Sequence[str] = (),
+    caption: str = "Coefficients",
+) -> str:
+    """Return the HTML that every fit has: its formula, rows, convergence, criteria and coefficients.
+
+    Parameters
+    ----------
+    fit
+        The fit. Where it has ``n_subjects``, ``df_method`` or ``variance_components``, they are shown too.
+    heading
+        What it is, such as "Gaussian mixed model".
+    facts, tables, notes
+        What this kind of fit shows beside them.
+    caption
+        Name of the table of coefficients.
+    """
+    subjects, method = getattr(fit, "n_subjects", None), getattr(fit, "df_method", None)
+    components = getattr(fit, "variance_components", None)
+    rows = counted(fit.n_obs, "row") + ("" if subjects is None else f" of {counted(subjects, 'subject')}")
+    shown: list[tuple[str, str]] = [
+        ("Formula", fit.formula),
+        ("Rows used", rows),
+        (
+            "Rows left out",
+            f"{counted(fit.n_dropped, 'row')}, for a missing model variable" if fit.n_dropped else "none",
+        ),
+        *facts,
+    ]
+    if method is not None:
+        shown.append(("Degrees of freedom", DF_METHODS.get(method, method)))
+    shown.append(("Convergence", fit.convergence.sentence))
+    shown += [("Log-likelihood", number_text(fit.loglik, 2))]
+    shown += [("AIC", number_text(fit.aic, 2)), ("BIC", number_text(fit.bic, 2))]
+    if fit.aliased:
+        shown.append(("Dropped terms", f"{', '.join(fit.aliased)} (they depend on the terms before them)"))
+    found = [estimate_table(caption, fit.coefficients), *tables]
+    if isinstance(components, pd.DataFrame) and len(components):
+        found.append(components_table(components))
+    return to_html(HtmlView(heading, tuple(shown), tuple(found), notes=tuple(notes)))
+
+
+def components_table(components: pd.DataFrame) -> HtmlTable:
+    """Return the table of variance components: ``group, term``, then their numbers."""
+    table = components
+    if (table["term"] == "").all():
+        table = table.drop(columns="term")
+    if "correlation" in table and table["correlation"].isna().all():
+        table = table.drop(columns="correlation")
+    labels = 2 if "term" in table else 1
+    return number_table("Variance components", table, labels, COMPONENT_HEADINGS)
+
+
+def counted(count: int, singular: str) -> str:
+    """Return "1 row", "30 rows"."""
+    return f"{count} {singular}{'' if count == 1 else 's'}"
+
+
+def mixed_model_html(fit: MixedModelFit) -> str:
+    """Return the view of a Gaussian mixed model: also its method and its residual covariance."""
+    sandwich = fit.small_sample.sandwich
+    method = "restricted maximum likelihood (REML)" if fit.reml else "maximum likelihood (ML)"
+    facts = [("Method", method), ("Covariance parameters", str(fit.n_covariance_parameters))]
+    if sandwich is not None:
+        facts.append(("Standard errors", f"robust to the covariance: sandwich {sandwich.kind}"))
+    return fit_html(
+        fit, "Gaussian mixed model", facts=facts, tables=covariance_tables(fit), caption="Fixed effects"
+    )
+
+
+def covariance_tables(fit: MixedModelFit) -> tuple[HtmlTable, ...]:
+    """Return the residual covariance, a table a group; none where it is one variance."""
+    found = fit.covariance
+    matrices = found if isinstance(found, dict) else {"": found}
+    return tuple(
+        matrix_table(f"Residual covariance, {name}" if name else "Residual covariance", matrix)
+        for name, matrix in matrices.items()
+        if len(matrix) > 1
+    )
+
+
+def ordinal_html(fit: OrdinalFit) -> str:
+    """Return the view of a cumulative link model: also its link and its grades."""
+    facts = [("Grades, lowest first", ", ".join(fit.grades)), ("Link", fit.link)]
+    note = "A positive coefficient means a higher grade; a term such as G0|G1 is the threshold between two grades."
+    return fit_html(fit, "Cumulative link model", facts=facts, notes=(note,))
+
+
+def means_html(means: MarginalMeans) -> str:
+    """Return the view of marginal means: what was averaged over and held, then the means."""
+    names = ", ".join(means.specs) + (f" by {', '.join(means.by)}" if means.by else "")
+    facts = [("Model", means.fit.formula)]
+    if means.averaged:
+        facts.append(("Averaged over", f"{', '.join(means.averaged)} ({means.weights} weights)"))
+    if means.at:
+        facts.append(("Held at", _held(means.at)))
+    method = getattr(means.fit, "df_method", None)
+    if method is not None:
+        facts.append(("Degrees of freedom", DF_METHODS.get(method, method)))
+    table = estimate_table(f"Marginal means of {names}", means.table)
+    return to_html(HtmlView("Marginal means", tuple(facts), (table,)))
+
+
+def contrasts_html(contrasts: ContrastTable) -> str:
+    """Return the view of contrasts, with what was done to their p-values."""
+    adjusted = ADJUSTMENTS.get(contrasts.adjust, contrasts.adjust)
+    note = "p-values are not adjusted." if contrasts.adjust == "none" else f"p-values adjusted: {adjusted}."
+    table = estimate_table("Contrasts of marginal means", contrasts.table, notes=(note,))
+    return to_html(HtmlView("Contrasts", tables=(table,)))
+
+
+def verdict_html(verdict: Verdict) -> str:
+    """Return the view of a verdict: what may and may not be claimed, then every question with its answer."""
+    rules, scale = verdict.rules, verdict.scale
+    unit = f", {scale.unit}" if scale.unit else ""
+    sides = "two-sided" if rules.sided == 2 else "one-sided"
+    margin = "none given"
+    if rules.margin is not None:
+        source = f" ({rules.margin_source})" if rules.margin_source else ""
+        margin = f"{significant(rules.margin, 6):g}{source}"
+    facts = (
+        ("Combination", ", ".join(verdict.combinations) or verdict.combination),
+        ("Scale", f"{scale.name}{unit}; more than {significant(scale.null, 6):g} is benefit"),
+        ("Error rate", f"{significant(rules.alpha, 6):g}, {sides}"),
+        ("Smallest important difference", margin),
+        ("Method", verdict.method),
+    )
+    table = estimate_table("Questions and answers", verdict.table, rules.level)
+    sentences = (verdict.may_claim, verdict.may_not_claim)
+    view = HtmlView("What the combination adds", facts, (table,), sentences, verdict.footnotes)
+    return to_html(view)
+
+
+def _held(at: Mapping[str, Any]) -> str:
+    def text(value: Any) -> str:
+        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
+            return f"{float(value):.4g}".replace("-", "−")
+        if isinstance(value, list | tuple):
+            return " and ".join(text(one) for one in value)
+        return str(value)
+
+    return ", ".join(f"{name} = {text(value)}" for name, value in at.items())
