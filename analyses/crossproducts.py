@@ -191,22 +191,34 @@ def nesting(subjects: Sequence[Codes]) -> tuple[Codes, list[Codes]]:
     ModelError
         Where two subjects cross, so that no cluster holds them.
     """
+    if not nested(subjects):
+        raise ModelError(
+            "two subjects of the covariance cross each other",
+            expected="subjects nested in one another, such as patient and patient:lesion",
+            got="units of one subject that occur with several units of the other",
+            hint="give a crossed factor with few levels (rater, clinic) a random intercept of its own",
+        )
+    unique = _coarse_to_fine(subjects)
+    return unique[0], unique[1:]
+
+
+def nested(subjects: Sequence[Codes]) -> bool:
+    """Whether each subject nests in the next coarser one."""
+    for coarse, fine in pairwise(_coarse_to_fine(subjects)):
+        parent = np.full(int(fine.max()) + 1, -1, dtype=np.intp)
+        parent[fine] = coarse
+        if not np.array_equal(parent[fine], coarse):
+            return False
+    return True
+
+
+def _coarse_to_fine(subjects: Sequence[Codes]) -> list[Codes]:
+    """Subjects by their number of units, without repeats."""
     unique: list[Codes] = []
     for codes in sorted(subjects, key=lambda codes: int(codes.max()) + 1):
         if not unique or not np.array_equal(_relabel(codes), _relabel(unique[-1])):
             unique.append(codes)
-    cluster = unique[0]
-    for coarse, fine in pairwise(unique):
-        parent = np.full(int(fine.max()) + 1, -1, dtype=np.intp)
-        parent[fine] = coarse
-        if not np.array_equal(parent[fine], coarse):
-            raise ModelError(
-                "two subjects of the covariance cross each other",
-                expected="subjects nested in one another, such as patient and patient:lesion",
-                got="units of one subject that occur with several units of the other",
-                hint="enter a crossed factor with few levels (rater, clinic) as a fixed effect",
-            )
-    return cluster, unique[1:]
+    return unique
 
 
 def _relabel(codes: Codes) -> Codes:

@@ -1,19 +1,29 @@
-"""The Gaussian likelihood as plain functions of the covariance parameters.
+"""The Gaussian likelihood and its derivatives as functions of the covariance.
 
 With ``dev = -2 log L``, residual maximum likelihood (Patterson and Thompson 1971; Harville 1977)::
 
-    dev(theta) = sum_k n_k log|Sigma_k| + r'V^-1 r + log|X'V^-1 X| + (n - p) log 2 pi
+    dev(theta) = log|V| + r'V^-1 r + log|X'V^-1 X| + (n - p) log 2 pi
 
 where ``r = y - X beta`` at the generalised least squares estimate; maximum likelihood leaves out ``log|X'V^-1 X|`` and
-has n for n - p.
-With ``A = Sigma^-1``, ``RR[s,t] = r_s r_t`` and ``H[s,t] = tr(Phi C[s,t])``, summed over the clusters of a pattern::
+has n for n - p. With ``V_h = dV / d theta_h``, ``Phi = (X'V^-1 X)^-1``, ``M_h = X'V^-1 V_h V^-1 X`` and
+``u_h = X'V^-1 V_h V^-1 r``::
 
-    d dev / d theta_h        = tr[(n_k A - A (RR + H) A) D_h]
-    M_h                      = X'V^-1 V_h V^-1 X = sum (A D_h A)[s,t] C[s,t]
-    d2 dev / d theta_h theta_g = - n_k tr(A D_h A D_g) + 2 tr(A D_h A D_g A (RR + H)) - tr(Phi M_h Phi M_g)
-                               - 2 u_h' Phi u_g + tr[(n_k A - A (RR + H) A) D_hg]
+    d dev / d theta_h            = tr(V^-1 V_h) - r'V^-1 V_h V^-1 r - tr(Phi M_h)
+    d2 dev / d theta_h d theta_g = - tr(V^-1 V_h V^-1 V_g) + 2 r'V^-1 V_h V^-1 V_g V^-1 r
+                                   + 2 tr(Phi X'V^-1 V_h V^-1 V_g V^-1 X) - tr(Phi M_h Phi M_g)
+                                   - 2 u_h' Phi u_g + (the gradient along V_hg)
 
-with ``u_h = X'V^-1 V_h V^-1 r``; maximum likelihood leaves out the terms that hold H and M (its ``u`` term stays).
+maximum likelihood leaves out the terms that hold Phi and M (its ``u`` term stays).
+
+Crossed random effects are a border, ``V = V_b + U G U'`` with few columns U and ``V_b`` block-diagonal over clusters. U
+joins X and y in ``W = [X U y]``, and with ``B = U'V_b^-1 U`` and ``K = G^1/2 (I + G^1/2 B G^1/2)^-1 G^1/2``, which is
+right at G = 0 too::
+
+    V^-1 = V_b^-1 - V_b^-1 U K U'V_b^-1,      log|V| = log|V_b| + log|I + G^1/2 B G^1/2|
+
+so that ``V^-1 X = V_b^-1 W T`` with ``T = [I; -K U'V_b^-1 X; 0]``, ``V^-1 r = V_b^-1 W v`` and
+``V^-1 U = V_b^-1 U (I - K B)``: all that stands above is made of ``N_h = W'V_b^-1 V_h V_b^-1 W`` and its like, which
+`analyses.cluster_products` gives.
 """
 
 from __future__ import annotations
@@ -23,8 +33,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.covariance import Elements, upper_triangle
-from analyses.crossproducts import CrossProducts
+from analyses.border import Border
+from analyses.cluster_products import ClusterProducts, Whitened
+from analyses.covariance import Elements
 
 Array = NDArray[np.float64]
 LOG_2PI = float(np.log(2 * np.pi))
@@ -42,14 +53,17 @@ class Profile:
         Generalised least squares estimate, shape (p,).
     phi
         ``(X'V^-1 X)^-1``, shape (p, p).
-    inverses
-        ``Sigma_k^-1`` by block, shape (k, m, m) each.
+    whitened
+        The columns at this covariance.
+    k
+        K of the border, shape (c, c); empty without one.
     """
 
     deviance: float
     beta: Array
     phi: Array
-    inverses: tuple[Array, ...]
+    whitened: Whitened
+    k: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,116 +88,219 @@ class Derivatives:
     m: Array
 
 
-def unpack_columns(packed: Array, columns: int) -> Array:
-    """Symmetric P x P matrices of packed products: (..., L) to (..., P, P)."""
-    rows, others = upper_triangle(columns)
-    index = np.empty((columns, columns), dtype=np.intp)
-    index[rows, others] = index[others, rows] = np.arange(len(rows))
-    return packed[..., index]
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """What stands beside ``N_h`` on either side: T, v and, of the border, K, B, S = I - K B, U'V^-1 X and U'V^-1 r."""
+
+    t: Array
+    v: Array
+    k: Array
+    b: Array
+    s: Array
+    ux: Array
+    ur: Array
+    border: slice
 
 
-def _pack_weights(matrix: Array) -> Array:
-    """Weights w with ``w @ packed = sum_pq matrix[p,q] C[p,q]`` for symmetric C."""
-    rows, columns = upper_triangle(len(matrix))
-    weights: Array = matrix[rows, columns] * np.where(rows == columns, 1.0, 2.0)
-    return weights
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The (restricted) likelihood of one model and its data.
 
-
-def profile(sigma: Array, cross: CrossProducts, reml: bool) -> Profile | None:
-    """Return the likelihood at packed covariances, or None where one of them is not positive definite.
-
-    Parameters
+    Attributes
     ----------
-    sigma
-        Covariance of every packed pair, shape (pairs,).
-    cross
-        Cross-products of ``[X y]``.
+    products
+        The data, as columns ``[X U y]``.
+    n_fixed
+        p, the columns of X.
     reml
         Residual (restricted) maximum likelihood.
+    border
+        Crossed random effects, or None.
     """
-    layout, p = cross.layout, cross.n_columns - 1
-    packed, inverses, log_determinant = np.empty(layout.n_pairs), [], 0.0
-    for block in layout.blocks:
-        matrices = block.unpack(sigma)
+
+    products: ClusterProducts
+    n_fixed: int
+    reml: bool
+    border: Border | None = None
+
+    def profile(self, elements: Array) -> Profile | None:
+        """Return the likelihood at a covariance, or None where it is not positive definite.
+
+        Parameters
+        ----------
+        elements
+            Elements of all components' covariance matrices, in the order of `analyses.covariance_model`.
+        """
+        p = self.n_fixed
+        whitened = self.products.whiten(elements if self.border is None else self.border.base(elements))
+        if whitened is None:
+            return None
+        totals, k = whitened.totals, np.zeros((0, 0))
+        deviance = whitened.log_determinant + self.products.n_rows * LOG_2PI
+        if self.border is not None:
+            inside = slice(p, totals.shape[0] - 1)
+            found = self.border.woodbury(elements, totals[inside, inside])
+            if found is None:
+                return None
+            k, more = found
+            deviance += more
+            totals = totals - totals[:, inside] @ k @ totals[inside]
         try:
-            lower = np.linalg.cholesky(matrices)
+            factor = np.linalg.cholesky(totals[:p, :p])
         except np.linalg.LinAlgError:
             return None
-        diagonal = np.diagonal(lower, axis1=1, axis2=2)
-        log_determinant += 2.0 * float(block.counts @ np.log(diagonal).sum(axis=1))
-        half = np.linalg.inv(lower)
-        inverse = half.transpose(0, 2, 1) @ half
-        inverses.append(inverse)
-        packed[block.pairs] = block.pack(inverse)
-    totals = unpack_columns(packed @ cross.products, cross.n_columns)
-    if not np.all(np.isfinite(totals)):
-        return None
-    try:
-        factor = np.linalg.cholesky(totals[:p, :p])
-    except np.linalg.LinAlgError:
-        return None
-    half_phi = np.linalg.inv(factor)
-    phi: Array = half_phi.T @ half_phi
-    beta: Array = half_phi.T @ (half_phi @ totals[:p, p])
-    quadratic = float(totals[p, p] - totals[:p, p] @ beta)
-    deviance = log_determinant + quadratic + layout.n_rows * LOG_2PI
-    if reml:
-        deviance += 2.0 * float(np.log(np.diag(factor)).sum()) - p * LOG_2PI
-    return Profile(deviance, beta, (phi + phi.T) / 2, tuple(inverses))
+        half_phi = np.linalg.inv(factor)
+        phi: Array = half_phi.T @ half_phi
+        beta: Array = half_phi.T @ (half_phi @ totals[:p, -1])
+        deviance += float(totals[-1, -1] - totals[:p, -1] @ beta)
+        if self.reml:
+            deviance += 2.0 * float(np.log(np.diag(factor)).sum()) - p * LOG_2PI
+        return Profile(deviance, beta, (phi + phi.T) / 2, whitened, k)
 
+    def derivatives(self, at: Profile, by: Elements, with_expected: bool = True) -> Derivatives:
+        """Gradient and Hessian of the deviance by the parameters of ``by``.
 
-def derivatives(at: Profile, by: Elements, cross: CrossProducts, reml: bool) -> Derivatives:
-    """Gradient and Hessian of the deviance by the parameters of ``by``.
+        Parameters
+        ----------
+        at
+            The likelihood at the covariance whose elements are ``by.value``.
+        by
+            Covariance elements with their derivatives by the parameters, all components together.
+        with_expected
+            Whether the expected second derivatives are wanted; without them they are NaN.
+        """
+        p, h, sides = self.n_fixed, by.first.shape[1], self._sides(at)
+        fixed = self.reml and p > 0
+        lever = sides.t @ at.phi @ sides.t.T if fixed else np.zeros((len(sides.v), len(sides.v)))
+        if self.border is not None:
+            lever[sides.border, sides.border] += sides.k
+        weights = [np.outer(sides.v, sides.v) + lever]
+        if with_expected and (fixed or self.border is not None):
+            weights.append(lever)
+        inside = np.arange(h) if self.border is None else self.border.base_parameters
+        slopes = self.products.differentiate(at.whitened, self._base_first(by), np.stack(weights))
+        hessian, expected = np.zeros((h, h)), np.full((h, h), 0.0 if with_expected else np.nan)
+        both = np.ix_(inside, inside)
+        hessian[both] = -slopes.pair_traces + slopes.quadratic[0] + slopes.quadratic[0].T
+        if with_expected:
+            expected[both] = slopes.pair_traces
+            if len(weights) > 1:
+                expected[both] -= slopes.quadratic[1] + slopes.quadratic[1].T
+        m, u, score = self._linear_terms(at, by, slopes.weighted, slopes.score, sides)
+        if self.border is not None:
+            more, more_expected = self._border_terms(at, by, slopes.weighted, sides)
+            hessian += more
+            expected += more_expected
+        hessian += np.tensordot(score, by.second, axes=1) - 2.0 * u @ at.phi @ u.T
+        if fixed:
+            spread = at.phi @ m
+            between = spread.reshape(h, -1) @ spread.transpose(0, 2, 1).reshape(h, -1).T
+            hessian -= between
+            expected += between
+        return Derivatives(score @ by.first, (hessian + hessian.T) / 2, (expected + expected.T) / 2, m)
 
-    Parameters
-    ----------
-    at
-        The likelihood at the covariance whose elements are ``by.value``.
-    by
-        Covariance elements with their derivatives by the parameters, all components together.
-    cross
-        Cross-products of ``[X y]``.
-    reml
-        Residual (restricted) maximum likelihood.
-    """
-    layout, p, h = cross.layout, cross.n_columns - 1, by.first.shape[1]
-    b = np.append(-at.beta, 1.0)
-    residual = cross.products @ _pack_weights(np.outer(b, b))
-    leverage = np.zeros_like(residual)
-    if reml and p:
-        wide = np.zeros((p + 1, p + 1))
-        wide[:p, :p] = at.phi
-        leverage = cross.products @ _pack_weights(wide)
-    # Packed pairs s < t hold C[s,t] + C[t,s]; a symmetric matrix needs half of it in each place.
-    both = (residual + leverage) / layout.multiplicity
-    slopes = np.asarray((layout.elements.T @ by.first).T)
-    packed_score, packed_m = np.empty(layout.n_pairs), np.empty((h, layout.n_pairs))
-    trace, quadratic, trace_expected = np.zeros((h, h)), np.zeros((h, h)), np.zeros((h, h))
-    for block, inverse in zip(layout.blocks, at.inverses, strict=True):
-        middle = block.unpack(both)
-        counts = block.counts[:, None, None]
-        spread = inverse @ middle
-        packed_score[block.pairs] = block.pack(counts * inverse - spread @ inverse)
-        ad = inverse @ block.unpack(slopes)
-        packed_m[:, block.pairs] = block.pack(ad @ inverse)
-        flat = ad.reshape(h, -1)
-        flipped = ad.transpose(0, 1, 3, 2)
-        trace += flat @ (counts * flipped).reshape(h, -1).T
-        right = (ad @ spread).transpose(0, 1, 3, 2).reshape(h, -1)
-        quadratic += flat @ right.T
-        if reml and p:
-            lever = inverse @ block.unpack(leverage / layout.multiplicity)
-            trace_expected += flat @ (ad @ lever).transpose(0, 1, 3, 2).reshape(h, -1).T
-    score_elements = np.asarray(layout.elements @ (packed_score * layout.multiplicity))
-    gradient = score_elements @ by.first
-    curved = np.tensordot(score_elements, by.second, axes=1)
-    m_full = unpack_columns(packed_m @ cross.products, cross.n_columns)
-    m, u = m_full[:, :p, :p], m_full[:, :p, :] @ b
-    hessian = -trace + quadratic + quadratic.T + curved - 2.0 * u @ at.phi @ u.T
-    expected = trace.copy()
-    if reml and p:
-        spread_m = (at.phi @ m).reshape(h, -1)
-        between = spread_m @ (at.phi @ m).transpose(0, 2, 1).reshape(h, -1).T
-        hessian -= between
-        expected += between - trace_expected - trace_expected.T
-    return Derivatives(gradient, (hessian + hessian.T) / 2, (expected + expected.T) / 2, m)
+    def curvature(self, at: Profile, by: Elements, w: Array, with_second: bool) -> Array:
+        """``sum_hg w_hg (Q_hg - R_hg / 4)`` of Kenward and Roger (1997), shape (p, p).
+
+        ``Q_hg = X'V^-1 V_h V^-1 V_g V^-1 X`` and ``R_hg = X'V^-1 V_hg V^-1 X``.
+
+        Parameters
+        ----------
+        at, by
+            Likelihood, and covariance elements by the natural parameters, at the estimate.
+        w
+            Covariance of the parameters, shape (h, h).
+        with_second
+            Whether to keep the second-derivative term R; False is the linear version.
+        """
+        p, sides, first = self.n_fixed, self._sides(at), self._base_first(by)
+        bent = np.einsum("ehg,hg->e", by.second, w)
+        if self.border is None:
+            total = self.products.second_order(at.whitened, first, w)[:p, :p]
+            if with_second:
+                total = total - self.products.weighted(at.whitened, bent[:, None])[0, :p, :p] / 4
+            return total
+        own = self.border.base_parameters
+        crossed = self.border.own_parameters
+        total = sides.t.T @ self.products.second_order(at.whitened, first, w[np.ix_(own, own)]) @ sides.t
+        weighted = self.products.weighted(at.whitened, first)
+        upper = weighted[:, sides.border, :] @ sides.t
+        total -= np.einsum("hcp,hg,cd,gdq->pq", upper, w[np.ix_(own, own)], sides.k, upper, optimize=True)
+        g = self.border.matrices(by.first)
+        half = np.einsum("acd,dp->acp", g, sides.ux)
+        mixed = np.einsum("hcp,ce,ha,aeq->pq", upper, sides.s, w[np.ix_(own, crossed)], half, optimize=True)
+        inner = sides.b - sides.b @ sides.k @ sides.b
+        total += mixed + mixed.T
+        total += np.einsum("acp,ab,cd,bdq->pq", half, w[np.ix_(crossed, crossed)], inner, half, optimize=True)
+        if with_second:
+            base = self.border.base(bent)
+            total -= sides.t.T @ self.products.weighted(at.whitened, base[:, None])[0] @ sides.t / 4
+            total -= sides.ux.T @ self.border.whole(bent) @ sides.ux / 4
+        return total
+
+    def _base_first(self, by: Elements) -> Array:
+        if self.border is None:
+            return by.first
+        return self.border.base(by.first)[:, self.border.base_parameters]
+
+    def _sides(self, at: Profile) -> _Sides:
+        p, totals = self.n_fixed, at.whitened.totals
+        size = len(totals)
+        inside = slice(p, size - 1)
+        t, v = np.zeros((size, p)), np.zeros(size)
+        t[:p], v[:p], v[-1] = np.eye(p), -at.beta, 1.0
+        if self.border is None:
+            none = np.zeros((0, 0))
+            return _Sides(t, v, none, none, none, np.zeros((0, p)), np.zeros(0), inside)
+        b = totals[inside, inside]
+        t[inside] = -at.k @ totals[inside, :p]
+        v[inside] = -at.k @ (totals[inside, -1] - totals[inside, :p] @ at.beta)
+        s = np.eye(len(b)) - at.k @ b
+        return _Sides(t, v, at.k, b, s, s.T @ totals[inside, :p], totals[inside] @ v, inside)
+
+    def _linear_terms(
+        self, at: Profile, by: Elements, weighted: Array, base_score: Array, sides: _Sides
+    ) -> tuple[Array, Array, Array]:
+        """``M_h``, ``u_h`` and the gradient by every element of the covariance."""
+        p, h = self.n_fixed, by.first.shape[1]
+        if self.border is None:
+            return weighted[:, :p, :p], weighted[:, :p, :] @ sides.v, base_score
+        m, u = np.empty((h, p, p)), np.empty((h, p))
+        left = sides.t.T @ weighted
+        m[self.border.base_parameters], u[self.border.base_parameters] = left @ sides.t, left @ sides.v
+        half = sides.ux.T @ self.border.matrices(by.first)
+        m[self.border.own_parameters], u[self.border.own_parameters] = half @ sides.ux, half @ sides.ur
+        gradient = sides.b - sides.b @ sides.k @ sides.b - np.outer(sides.ur, sides.ur)
+        if self.reml:
+            gradient = gradient - sides.ux @ at.phi @ sides.ux.T
+        return m, u, self.border.score(base_score, gradient)
+
+    def _border_terms(self, at: Profile, by: Elements, weighted: Array, sides: _Sides) -> tuple[Array, Array]:
+        """What a border adds to the observed and the expected second derivatives."""
+        assert self.border is not None
+        h, own, crossed = by.first.shape[1], self.border.base_parameters, self.border.own_parameters
+        phi = at.phi if self.reml else np.zeros_like(at.phi)
+        g = self.border.matrices(by.first)
+        upper = weighted[:, sides.border, :]
+        along, beside = upper @ sides.v, upper @ sides.t
+        inner = sides.b - sides.b @ sides.k @ sides.b
+        traces, squares, levers = np.zeros((h, h)), np.zeros((h, h)), np.zeros((h, h))
+        both = np.ix_(own, own)
+        turned = (sides.k @ upper[:, :, sides.border]).reshape(len(own), len(sides.k), len(sides.k))
+        traces[both] = turned.reshape(len(own), -1) @ turned.transpose(0, 2, 1).reshape(len(own), -1).T
+        squares[both] = -along @ sides.k @ along.T
+        levers[both] = -np.einsum("hcp,cd,gdq,pq->hg", beside, sides.k, beside, phi, optimize=True)
+        mixed = np.ix_(own, crossed)
+        narrow = sides.s.T @ upper[:, :, sides.border] @ sides.s
+        ga, gx = g @ sides.ur, g @ sides.ux
+        traces[mixed] = np.einsum("hcd,adc->ha", narrow, g)
+        squares[mixed] = (along @ sides.s) @ ga.T
+        levers[mixed] = np.einsum("hcp,ce,aeq,pq->ha", beside, sides.s, gx, phi, optimize=True)
+        last = np.ix_(crossed, crossed)
+        wide = g @ inner
+        traces[last] = np.einsum("acd,bdc->ab", wide, wide)
+        squares[last] = ga @ inner @ ga.T
+        levers[last] = np.einsum("acp,cd,bdq,pq->ab", gx, inner, gx, phi, optimize=True)
+        for part in (traces, squares, levers):
+            part[np.ix_(crossed, own)] = part[mixed].T
+        return -traces + 2 * squares + 2 * levers, traces - 2 * levers

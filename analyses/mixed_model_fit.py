@@ -44,6 +44,8 @@ class MixedModelFit:
         DataFrame ``parameter, estimate, std_error``: natural parameters in the response's unit.
     component_matrices
         Covariance matrix of each component of ``model``, random terms first.
+    crossed
+        Positions of the random terms whose subjects cross the clusters.
     df_method, information
         How tests are made, and which information was used (as it was possible).
     """
@@ -60,6 +62,7 @@ class MixedModelFit:
     covariance_parameters: pd.DataFrame
     component_matrices: tuple[Array, ...]
     inverses: tuple[Array, ...]
+    crossed: tuple[int, ...] = ()
 
     @property
     def formula(self) -> str:
@@ -196,7 +199,7 @@ class MixedModelFit:
     @property
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes with their standard errors: ``group, unit, term, estimate, std_error``."""
-        self._no_border("conditional modes")
+        self._refuse_crossed("conditional modes")
         squared = self.standard.scale**2
         weighted = np.sqrt(self.frame.weights) * self.residuals("raw")
         inverses = tuple(inverse / squared for inverse in self.inverses)
@@ -346,6 +349,7 @@ class MixedModelFit:
         if kind == "raw":
             plain: Array = raw / root
             return plain
+        self._refuse_crossed(f"{kind} residuals")
         out = np.empty_like(raw)
         for block, inverse in zip(self.layout.blocks, self.inverses, strict=True):
             lower = np.linalg.cholesky(np.linalg.inv(inverse)) * self.standard.scale
@@ -356,6 +360,10 @@ class MixedModelFit:
             else:
                 out[block.rows] = np.linalg.solve(lower[block.pattern], rows[..., None])[..., 0]
         return out
+
+    def _refuse_crossed(self, what: str) -> None:
+        if self.crossed:
+            raise ModelError(f"{what} are not available for crossed random effects", where=self.formula)
 
     def _beta_step(self) -> Array:
         """Weighted fit beyond the least-squares one, which the response has already been relieved of."""

@@ -19,9 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.covariance import Elements
-from analyses.crossproducts import CrossProducts
-from analyses.likelihood import Derivatives, Profile, unpack_columns
+from analyses.likelihood import Derivatives
 from analyses.sandwich import Sandwich
 
 Array = NDArray[np.float64]
@@ -216,39 +214,22 @@ def _inverse(matrix: Array) -> tuple[Array, bool]:
     return inverse / np.outer(scale, scale), bool(positive.all())
 
 
-def kenward_roger_covariance(
-    at: Profile, by: Elements, cross: CrossProducts, m: Array, w: Array, with_second: bool
-) -> Array:
+def kenward_roger_covariance(phi: Array, curvature: Array, m: Array, w: Array) -> Array:
     """Adjusted covariance of the fixed effects, Kenward and Roger (1997), equation (4).
 
     Parameters
     ----------
-    at, by, cross
-        Likelihood, covariance elements by the natural parameters, and cross-products at the estimate.
+    phi
+        Model-based covariance, shape (p, p).
+    curvature
+        ``sum_hg w_hg (Q_hg - R_hg / 4)``, or without R for the linear version, shape (p, p).
     m
         ``X'V^-1 V_h V^-1 X``, shape (h, p, p).
     w
         Covariance of the parameters, shape (h, h).
-    with_second
-        Whether to keep the second-derivative term R; False is the linear version.
     """
-    layout, p = cross.layout, cross.n_columns - 1
     values, vectors = np.linalg.eigh(w)
-    sign, root = np.sign(values), np.sqrt(np.abs(values))
-    turned = vectors * root
-    slopes = np.asarray((layout.elements.T @ (by.first @ turned)).T)
-    curvature = np.asarray(layout.elements.T @ np.einsum("ehg,hg->e", by.second, w))
-    packed_q, packed_r = np.empty(layout.n_pairs), np.empty(layout.n_pairs)
-    for block, inverse in zip(layout.blocks, at.inverses, strict=True):
-        d = block.unpack(slopes)
-        middle = np.einsum("c,ckst->kst", sign, d @ inverse @ d)
-        packed_q[block.pairs] = block.pack(inverse @ middle @ inverse)
-        packed_r[block.pairs] = block.pack(inverse @ block.unpack(curvature) @ inverse)
-    q_sum = unpack_columns(packed_q @ cross.products, cross.n_columns)[:p, :p]
-    turned_m = np.einsum("hc,hpq->cpq", turned, m)
-    p_sum = np.einsum("c,cpq->pq", sign, turned_m @ at.phi @ turned_m)
-    inner = q_sum - p_sum
-    if with_second:
-        inner = inner - unpack_columns(packed_r @ cross.products, cross.n_columns)[:p, :p] / 4
-    adjusted: Array = at.phi + 2 * at.phi @ inner @ at.phi
+    turned_m = np.einsum("hc,hpq->cpq", vectors * np.sqrt(np.abs(values)), m)
+    p_sum = np.einsum("c,cpq->pq", np.sign(values), turned_m @ phi @ turned_m)
+    adjusted: Array = phi + 2 * phi @ (curvature - p_sum) @ phi
     return (adjusted + adjusted.T) / 2

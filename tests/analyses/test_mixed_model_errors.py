@@ -32,7 +32,6 @@ def visits(patients: int = 12, seed: int = 0) -> pd.DataFrame:
         ("value ~ arm + sp_exp(visit | patient)", FormulaError, "numeric coordinate"),
         ("arm ~ visit + us(visit | patient)", FormulaError, "one number a row"),
         ("log(value) ~ arm + us(visit | patient)", ModelError, "not finite"),
-        ("value ~ arm + (1 | visit) + (1 | patient)", ModelError, "cross each other"),
         ("value ~ arm + unknown(baseline) + (1 | patient)", FormulaError, "evaluated|no column"),
     ],
 )

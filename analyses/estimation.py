@@ -1,0 +1,205 @@
+"""Estimation of a covariance model: starting values, the search, and the covariance of what was found.
+
+Everything here works on `analyses.likelihood.Likelihood` alone, in standardised columns: how the data were read,
+and in which form they are kept, is another's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analyses.covariance import to_matrix
+from analyses.covariance_model import Component, CovarianceModel
+from analyses.likelihood import Likelihood, Profile
+from analyses.optimise import Convergence, Minimum, Point, minimise
+from analyses.small_sample import kenward_roger_covariance, parameter_covariance
+from outcomes.errors import ModelError
+
+Array = NDArray[np.float64]
+BOUNDARY = 1e-8
+"""Share of the residual variance below which a variance component is reported as lying on the boundary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A covariance model at its optimum, in standardised columns.
+
+    Attributes
+    ----------
+    minimum, method
+        Where the search ended, and its method's name.
+    profile
+        The likelihood there.
+    elements
+        Elements of all components' covariance matrices.
+    matrices
+        The matrices, by component.
+    w, information
+        Covariance of the natural covariance parameters, shape (h, h), and which information it is the inverse of.
+    m
+        ``X'V^-1 V_h V^-1 X``, shape (h, p, p).
+    adjusted
+        Covariance of the fixed effects, adjusted where the method adjusts it, shape (p, p).
+    """
+
+    minimum: Minimum
+    method: str
+    profile: Profile
+    elements: Array
+    matrices: tuple[Array, ...]
+    w: Array
+    information: str
+    m: Array
+    adjusted: Array
+
+
+def estimate(
+    likelihood: Likelihood, model: CovarianceModel, df_method: str, information: str, where: str
+) -> Estimate:
+    """Maximise a likelihood over the parameters of a covariance model.
+
+    Parameters
+    ----------
+    likelihood
+        The data and the way they are used (REML or ML).
+    model
+        The covariance components.
+    df_method, information
+        Of `analyses.fit_mixed_model`: whether the covariance of the fixed effects is adjusted, and by which
+        information.
+    where
+        The formula, for messages.
+
+    Raises
+    ------
+    ModelError
+        Where the covariance that was found is singular.
+    """
+    minimum, how = minimise(lambda theta: _point(theta, model, likelihood), _starts(model, likelihood))
+    natural = model.natural(model.natural_values(minimum.theta))
+    at = likelihood.profile(natural.value)
+    if at is None:
+        raise ModelError(
+            "the covariance that was found is singular",
+            got=where,
+            hint="use a structure with fewer parameters",
+        )
+    slopes = likelihood.derivatives(at, natural)
+    w, used = parameter_covariance(slopes, information)
+    adjusted = at.phi
+    if df_method.startswith("kenward-roger"):
+        bent = likelihood.curvature(at, natural, w, df_method == "kenward-roger")
+        adjusted = kenward_roger_covariance(at.phi, bent, slopes.m, w)
+    return Estimate(
+        minimum, how, at, natural.value, tuple(model.matrices(natural.value)), w, used, slopes.m, adjusted
+    )
+
+
+def _point(theta: Array, model: CovarianceModel, likelihood: Likelihood) -> Point | None:
+    elements = model.search(theta)
+    if not np.all(np.isfinite(elements.value)):
+        return None
+    at = likelihood.profile(elements.value)
+    if at is None or not np.isfinite(at.deviance):
+        return None
+    reached: Profile = at
+
+    def slope() -> tuple[Array, Array]:
+        found = likelihood.derivatives(reached, elements, with_expected=False)
+        return found.gradient, found.hessian
+
+    return Point(at.deviance, slope)
+
+
+def _starts(model: CovarianceModel, likelihood: Likelihood) -> list[Array]:
+    """Moments of the least-squares residuals, shared between the components; then two plainer splits."""
+    moments = _residual_moments(model, likelihood)
+    n_random = sum(not component.is_residual for component in model.components)
+    starts = []
+    for residual_share, plain in ((0.5, False), (0.5, True), (0.9, True)):
+        parts = []
+        share = 1.0 if not n_random else residual_share
+        for component in model.components[:n_random]:
+            parts.append(component.structure.start((1 - share) / n_random * np.eye(component.structure.size)))
+        for group, component in enumerate(model.components[n_random:]):
+            size = component.structure.size
+            matrix = np.eye(size) * np.trace(moments[group]) / size if plain else moments[group]
+            parts.append(component.structure.start(share * matrix))
+        starts.append(np.concatenate(parts))
+    return starts
+
+
+def _residual_moments(model: CovarianceModel, likelihood: Likelihood) -> list[Array]:
+    """Second moments of the standardised response over the levels of each residual component."""
+    sizes = [component.structure.size for component in model.components if component.is_residual]
+    lengths = [size * (size + 1) // 2 for size in sizes]
+    sums, counts = likelihood.products.response_moments(sum(lengths))
+    means = np.split(sums / np.maximum(counts, 1.0), np.cumsum(lengths)[:-1])
+    found = []
+    for size, values in zip(sizes, means, strict=True):
+        matrix = to_matrix(values, size)
+        spread = np.diag(matrix).copy()
+        spread[spread <= 0] = 1.0
+        np.fill_diagonal(matrix, spread)
+        found.append(matrix)
+    return found
+
+
+def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
+    """Say how the search ended, and which variances lie on the boundary of the parameter space."""
+    minimum, how = found.minimum, found.method
+    pairs = list(zip(model.components, found.matrices, strict=True))
+    residual = max(float(np.diag(matrix).max()) for component, matrix in pairs if component.is_residual)
+    boundary: list[str] = []
+    for component, matrix in pairs:
+        for label, variance in zip(_labels(component), np.diag(matrix), strict=True):
+            if variance < BOUNDARY * residual:
+                boundary.append(f"{component.name}: variance of {label}")
+        smallest = np.linalg.eigvalsh(matrix)[0]
+        if (
+            len(matrix) > 1
+            and smallest < BOUNDARY * np.diag(matrix).max()
+            and not any(component.name in name for name in boundary)
+        ):
+            boundary.append(f"{component.name}: a perfect correlation")
+    if not minimum.converged:
+        sentence = (
+            f"The search did not converge: after {minimum.iterations} steps ({how}) the largest derivative is "
+            f"{minimum.gradient:.2g}. "
+            "Do not use these numbers; try a covariance with fewer parameters."
+        )
+    elif boundary:
+        sentence = (
+            f"Converged ({how}, {minimum.iterations} steps) on the boundary of the parameter space: "
+            f"{'; '.join(boundary)} estimated as zero or degenerate."
+        )
+    else:
+        sentence = (
+            f"Converged ({how}, {minimum.iterations} steps; largest derivative {minimum.gradient:.1g})."
+        )
+    return Convergence(
+        minimum.converged, sentence, how, minimum.iterations, minimum.value, minimum.gradient, tuple(boundary)
+    )
+
+
+def _labels(component: Component) -> tuple[str, ...]:
+    structure = component.structure
+    return getattr(structure, "labels", tuple(str(at + 1) for at in range(structure.size)))
+
+
+def parameter_table(model: CovarianceModel, theta: Array, w: Array, scale: float) -> pd.DataFrame:
+    """Natural parameters with standard errors, in the response's unit; dimensionless ones stay as they are."""
+    factor = np.array(
+        [scale**2 if "ariance" in name and "relative" not in name else 1.0 for name in model.parameter_names]
+    )
+    return pd.DataFrame(
+        {
+            "parameter": model.parameter_names,
+            "estimate": model.natural_values(theta) * factor,
+            "std_error": np.sqrt(np.maximum(np.diag(w), 0.0)) * factor,
+        }
+    )
