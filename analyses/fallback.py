@@ -280,3 +280,23 @@ def _joined(columns: Sequence[str]) -> str:
 
 def _sentence(message: str) -> str:
     return f"{message[:1].upper()}{message[1:].rstrip('.')}."
+
+
+def check_failure_options(on_failure: str, fallback: Sequence[str] | None) -> None:
+    """Refuse an unknown ``on_failure``, and a list of fallbacks that would not be walked.
+
+    Raises
+    ------
+    ModelError
+        In both cases.
+    """
+    if on_failure not in ON_FAILURE:
+        raise ModelError(
+            "unknown on_failure", expected=f"one of {', '.join(ON_FAILURE)}", got=repr(on_failure)
+        )
+    if fallback is not None and (isinstance(fallback, str) or on_failure != "fallback"):
+        raise ModelError(
+            "fallbacks are a list, and are walked on request only",
+            expected='on_failure="fallback", fallback=["csh(visit | patient)", "(1 | patient)"]',
+            got=f"on_failure={on_failure!r}, fallback={fallback!r}",
+        )
