@@ -121,9 +121,11 @@ class HtmlView:
     tables
         Tables of numbers.
     sentences
-        Paragraphs between the facts and the tables.
+        Paragraphs before the facts.
     notes
         Sentences at the end.
+    facts_caption
+        Caption of the facts.
     """
 
     heading: str
@@ -131,6 +133,7 @@ class HtmlView:
     tables: tuple[HtmlTable, ...] = ()
     sentences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    facts_caption: str = "Model and data"
 
 
 # ---- tables ----
@@ -174,8 +177,9 @@ def estimate_table(
     rows = []
     for row in range(len(shown)):
         cells = [columns[at][row] for at in range(len(names))]
-        if "estimate" in names and pd.isna(shown["estimate"].iloc[row]):
-            start, stop = names.index("estimate"), numeric[-1] + 1
+        # A min test has a p-value without an estimate; only where there is no number at all, nothing is estimable.
+        if numeric and shown.iloc[row, numeric].isna().all():
+            start, stop = numeric[0], numeric[-1] + 1
             cells[start:stop] = [Cell(NOT_ESTIMABLE, "text", span=stop - start)]
         rows.append(tuple(cells))
     headings = tuple(_heading(str(name), level, normal) for name in names)
@@ -290,7 +294,7 @@ def _at_precision(precision: float) -> Callable[[float], str]:
 
 def _with_power(value: float, decimals: int) -> str:
     """Write a number as ``1.23 × 10⁻⁹``, with its last digit at the decimals given."""
-    if not math.isfinite(value) or value == 0:
+    if not math.isfinite(value) or abs(value) < 0.5 * 10.0**-decimals:
         return number_text(value, 0, NONE)
     exponent = math.floor(math.log10(abs(value)))
     digits = max(0, decimals + exponent)
@@ -342,7 +346,8 @@ def _label(value: Any) -> str:
 
 
 def _heading(name: str, level: float | None, normal: bool) -> str:
-    percent = "" if level is None else f"{significant(100 * level, 4):g} % "
+    space = "\N{NO-BREAK SPACE}"
+    percent = "" if level is None else f"{significant(100 * level, 4):g}{space}%{space}"
     names = {
         "estimate": "Estimate",
         "std_error": "SE",
@@ -351,10 +356,13 @@ def _heading(name: str, level: float | None, normal: bool) -> str:
         "p_value": "p",
         "conf_low": f"{percent}CI from",
         "conf_high": "to",
-        "p_adjusted": "adjusted p",
+        "p_adjusted": "Adjusted p",
+        "term": "Term",
+        "contrast": "Contrast",
+        "question": "Question",
+        "answer": "Answer",
     }
-    words = names.get(name)
-    return name if words is None else words
+    return names.get(name, name)
 
 
 # ---- HTML ----
@@ -372,12 +380,14 @@ div.tandem-view caption { text-align: left; font-weight: 600; padding: .2em .1em
 div.tandem-view th, div.tandem-view td { text-align: left; vertical-align: baseline; padding: .16em .8em .16em .1em;
   border: 0; color: inherit; max-width: 26em; overflow-wrap: anywhere; white-space: normal; unicode-bidi: isolate; }
 div.tandem-view tbody th { font-weight: 400; }
-div.tandem-view thead th { font-weight: 600; vertical-align: bottom; border-bottom: 1px solid rgba(128, 128, 128, .75);
+div.tandem-view thead th, div.tandem-view thead td { font-weight: 600; vertical-align: bottom;
+  border-bottom: 1px solid rgba(128, 128, 128, .75);
   position: sticky; top: 0; z-index: 1; overflow-wrap: normal;
   background: var(--jp-layout-color0, var(--vscode-editor-background, Canvas));
   color: var(--jp-content-font-color1, var(--vscode-editor-foreground, CanvasText)); }
 div.tandem-view thead th.number, div.tandem-view td.number { text-align: right; white-space: nowrap;
   padding-right: 1em; }
+div.tandem-view thead th.number { white-space: normal; max-width: 7em; }
 div.tandem-view tbody tr, div.tandem-view tbody tr:nth-child(odd), div.tandem-view tbody tr:hover { background: none; }
 div.tandem-view tbody tr + tr > * { border-top: 1px solid rgba(128, 128, 128, .22); }
 div.tandem-view table.facts tbody th { font-weight: 600; white-space: nowrap; padding-right: 1.4em; }
@@ -409,9 +419,9 @@ def to_html(view: HtmlView) -> str:
         f"<style>{STYLE}</style>",
         f"<h3>{_escaped(view.heading)}</h3>",
     ]
-    if view.facts:
-        parts.append(_facts(view.heading, view.facts))
     parts.extend(f"<p>{_escaped(sentence)}</p>" for sentence in view.sentences)
+    if view.facts:
+        parts.append(_facts(view))
     parts.extend(_table(table) for table in view.tables)
     parts.extend(f'<p class="note">{_escaped(note)}</p>' for note in view.notes)
     return "\n".join([*parts, "</div>"])
@@ -426,17 +436,18 @@ def _abbreviated(text: str) -> str:
     """A heading of ours with its abbreviation explained; every other text is escaped."""
     html = _escaped(text)
     for short, long in ABBREVIATIONS.items():
-        if re.search(rf"(?:^| ){short}(?:$| )", text):
+        if re.search(rf"(?:^|\s){short}(?:$|\s)", text):
             return html.replace(short, f'<abbr title="{_escaped(long)}">{short}</abbr>', 1)
     return html
 
 
-def _facts(heading: str, facts: Sequence[tuple[str, str]]) -> str:
+def _facts(view: HtmlView) -> str:
     rows = "\n".join(
         f'<tr><th scope="row">{_abbreviated(name)}</th><td>{_escaped(value)}</td></tr>'
-        for name, value in facts
+        for name, value in view.facts
     )
-    return _framed(f"{heading}: model and data", f"<tbody>\n{rows}\n</tbody>", "facts", "Model and data")
+    label = f"{view.heading}: {view.facts_caption}"
+    return _framed(label, f"<tbody>\n{rows}\n</tbody>", "facts", view.facts_caption)
 
 
 def _table(table: HtmlTable) -> str:

@@ -240,8 +240,8 @@ def verdict_html(verdict: Verdict) -> str:
     )
     table = estimate_table("Questions and answers", verdict.table, rules.level)
     sentences = (verdict.may_claim, verdict.may_not_claim)
-    view = HtmlView("What the combination adds", facts, (table,), sentences, verdict.footnotes)
-    return to_html(view)
+    heading, footnotes = "What the combination adds", verdict.footnotes
+    return to_html(HtmlView(heading, facts, (table,), sentences, footnotes, "Scale and rules"))
 
 
 def _held(at: Mapping[str, Any]) -> str:
