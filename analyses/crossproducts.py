@@ -61,6 +61,9 @@ class ResidualDesign:
         Covariance group, shape (n,).
     n_slots, n_groups
         Their numbers.
+    time, lags
+        Where a covariance depends on the distance in time alone: every row's time, shape (n,), and the distances that
+        occur within a subject, ascending from zero. The covariance's elements are then those of the distances.
     """
 
     slot: Codes
@@ -68,6 +71,32 @@ class ResidualDesign:
     group: Codes
     n_slots: int
     n_groups: int
+    time: Array | None = None
+    lags: Array | None = None
+
+    @property
+    def elements_a_group(self) -> int:
+        """Elements of one group's covariance: a packed upper triangle over the slots, or one a distance."""
+        return self.n_slots * (self.n_slots + 1) // 2 if self.lags is None else len(self.lags)
+
+    def element(self, s: Codes, t: Codes) -> Codes:
+        """Return the element of the residual covariance between rows s and t of one subject, of any shape."""
+        if self.time is not None and self.lags is not None:
+            within = np.searchsorted(self.lags, np.abs(self.time[s] - self.time[t]))
+        else:
+            low = np.minimum(self.slot[s], self.slot[t])
+            high = np.maximum(self.slot[s], self.slot[t])
+            within = low * self.n_slots - low * (low - 1) // 2 + high - low
+        element: Codes = self.group[s] * self.elements_a_group + within
+        return element
+
+
+@dataclass(frozen=True, slots=True)
+class Designs:
+    """What the clusters' covariances are made of: the random terms and the residual."""
+
+    random: tuple[RandomDesign, ...]
+    residual: ResidualDesign
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +159,9 @@ class Layout:
         How often a packed pair stands in its matrix: 1 on the diagonal, else 2; shape (pairs,).
     n_rows, n_clusters
         Their numbers.
+    own
+        Where hardly any clusters are alike, so that each is taken as a pattern of its own
+        (`analyses.own_patterns`): their designs. ``elements`` and ``multiplicity`` are then empty.
     """
 
     blocks: tuple[Block, ...]
@@ -137,6 +169,7 @@ class Layout:
     multiplicity: Array
     n_rows: int
     n_clusters: int
+    own: Designs | None = None
 
     @property
     def n_pairs(self) -> int:
@@ -243,10 +276,24 @@ def make_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Lay
     -------
     Layout
     """
+    return layout_of_patterns(find_patterns(random, residual), random, residual)
+
+
+def clusters_of(random: Sequence[RandomDesign], residual: ResidualDesign) -> tuple[Codes, list[Codes]]:
+    """Cluster of every row and the subjects nested in it (`nesting`).
+
+    Independent residuals, each row a subject of its own, count only where there are no random terms.
+    """
+    independent = int(residual.subject.max()) + 1 == len(residual.slot)
+    return nesting(
+        [term.subject for term in random] + ([] if independent and random else [residual.subject])
+    )
+
+
+def find_patterns(random: Sequence[RandomDesign], residual: ResidualDesign) -> tuple[Block, ...]:
+    """Patterns of the clusters, without what depends on their elements."""
     n = len(residual.slot)
-    independent = int(residual.subject.max()) + 1 == n
-    subjects = [term.subject for term in random] + ([] if independent and random else [residual.subject])
-    cluster, inner = nesting(subjects)
+    cluster, inner = clusters_of(random, residual)
     signature = np.column_stack([residual.slot, residual.group, *(_compress(term.z) for term in random)])
     code = _compress(signature)
     order, position, pattern_of_cluster = _canonical(cluster, inner, code)
@@ -264,10 +311,21 @@ def make_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Lay
             Block(int(size), rows, pattern.reshape(-1), counts.astype(float), slice(offset, offset + n_pairs))
         )
         offset += n_pairs
+    return tuple(blocks)
+
+
+def layout_of_patterns(
+    blocks: Sequence[Block], random: Sequence[RandomDesign], residual: ResidualDesign
+) -> Layout:
+    """Layout of patterns found before."""
     elements = _element_map(blocks, random, residual)
     small = elements.shape[0] * elements.shape[1] < DENSE
     return Layout(
-        tuple(blocks), elements.toarray() if small else elements, _multiplicity(blocks), n, len(starts)
+        blocks=tuple(blocks),
+        elements=elements.toarray() if small else elements,
+        multiplicity=_multiplicity(blocks),
+        n_rows=len(residual.slot),
+        n_clusters=sum(len(block.rows) for block in blocks),
     )
 
 
@@ -330,7 +388,7 @@ def _canonical_units(unit: Codes, code: Codes) -> Codes:
 
 
 def _element_map(
-    blocks: list[Block], random: Sequence[RandomDesign], residual: ResidualDesign
+    blocks: Sequence[Block], random: Sequence[RandomDesign], residual: ResidualDesign
 ) -> sparse.csr_array:
     """Sparse map from covariance elements (random terms, then residual groups) to the packed pairs."""
     one, other = [], []
@@ -352,15 +410,10 @@ def _element_map(
             lines.append(
                 sparse.csr_array((product, (np.zeros(len(same), dtype=np.intp), same)), shape=(1, len(s)))
             )
-    m = residual.n_slots
-    per_group = m * (m + 1) // 2
     same = np.flatnonzero(residual.subject[s] == residual.subject[t])
-    low = np.minimum(residual.slot[s[same]], residual.slot[t[same]])
-    high = np.maximum(residual.slot[s[same]], residual.slot[t[same]])
-    element = residual.group[s[same]] * per_group + low * m - low * (low - 1) // 2 + high - low
-    lines.append(
-        sparse.csr_array((np.ones(len(same)), (element, same)), shape=(residual.n_groups * per_group, len(s)))
-    )
+    element = residual.element(s[same], t[same])
+    shape = (residual.n_groups * residual.elements_a_group, len(s))
+    lines.append(sparse.csr_array((np.ones(len(same)), (element, same)), shape=shape))
     return sparse.csr_array(sparse.vstack(lines))
 
 
