@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,11 @@ from analyses.small_sample import SmallSample
 from analyses.standardise import Standardised
 from outcomes.errors import ModelError, NotEstimableError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Array = NDArray[np.float64]
+Codes = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +49,11 @@ class MixedModelFit:
         DataFrame ``parameter, estimate, std_error``: natural parameters in the response's unit.
     component_matrices
         Covariance matrix of each component of ``model``, random terms first.
+    cluster
+        Code of every row's unit of the coarsest subject that no other crosses, shape (n,).
     crossed
-        Positions of the random terms whose subjects cross the clusters.
+        Positions of the random terms that stand beside the clusters of ``layout`` and not within them: those whose
+        subjects cross others, and coarse ones of few units with many rows (`analyses.border`).
     df_method, information
         How tests are made, and which information was used (as it was possible).
     """
@@ -62,6 +70,7 @@ class MixedModelFit:
     covariance_parameters: pd.DataFrame
     component_matrices: tuple[Array, ...]
     inverses: tuple[Array, ...]
+    cluster: Codes
     crossed: tuple[int, ...] = ()
 
     @property
@@ -96,8 +105,8 @@ class MixedModelFit:
 
     @property
     def n_subjects(self) -> int:
-        """Clusters: units of the coarsest subject."""
-        return self.layout.n_clusters
+        """Units of the coarsest subject that no other crosses: patients, where raters see several patients each."""
+        return int(self.cluster.max()) + 1
 
     @property
     def term_names(self) -> tuple[str, ...]:
@@ -370,6 +379,52 @@ class MixedModelFit:
         step = np.linalg.solve(self.standard.transform, self.beta - self.standard.offset)
         fit: Array = self.standard.w[:, :-1] @ step
         return fit
+
+    def plot_residuals(
+        self, kind: str = "pearson", by: str | Sequence[Any] | pd.Series | None = None
+    ) -> Figure:
+        """Residuals against fitted values (fixed effects) with a smooth curve, as a matplotlib Figure.
+
+        Parameters
+        ----------
+        kind
+            As in `residuals`; those but ``raw`` are in standard deviations, and lines stand at -2 and 2.
+        by
+            Factor whose levels have a colour and a marker each: a variable of the model, or values of the rows used
+            or given.
+        """
+        from analyses.diagnostic_plots import plot_residuals
+
+        return plot_residuals(self, kind, by)
+
+    def plot_quantiles(self, kind: str = "normalised", envelope: str = "pointwise") -> Figure:
+        """Normal quantile plot of the residuals with a 95 % envelope, as a matplotlib Figure.
+
+        Parameters
+        ----------
+        kind
+            As in `residuals`; the normalised ones alone are independent where the model is right.
+        envelope
+            ``pointwise`` (holds each point with 95 % probability) or ``simultaneous`` (holds all together).
+        """
+        from analyses.diagnostic_plots import plot_quantiles
+
+        return plot_quantiles(self, kind, envelope)
+
+    def plot_covariance(self, kind: str = "correlation", part: str | None = None) -> Figure:
+        """Heat map of the estimated covariance, as a matplotlib Figure.
+
+        Parameters
+        ----------
+        kind
+            ``correlation`` (standard deviations on the diagonal) or ``covariance``.
+        part
+            ``residual``, ``random``, ``components`` (both) or ``marginal`` (of the subject with most rows); None takes
+            the components, or the marginal covariance where each is a single variance.
+        """
+        from analyses.covariance_plot import plot_covariance
+
+        return plot_covariance(self, kind, part)
 
     def _repr_html_(self) -> str:
         from analyses.html_views import mixed_model_html
