@@ -151,7 +151,7 @@ def marginal_panel(fit: MixedModelFit) -> Panel:
     for at, matrix in enumerate(matrices):
         within = (subject[:, None] == subject) & (group == at)
         v += np.where(within, matrix[np.ix_(slot, slot)], 0.0) / np.outer(root, root)
-    label = " ".join(str(value) for value in frame.data.iloc[rows[0]][list(name)])
+    label = " ".join(_short(frame.data[column].iloc[rows[0]]) for column in name)
     cut = f", first {len(rows)} of {counts[chosen]} rows" if counts[chosen] > len(rows) else ""
     return Panel(f"Marginal, {':'.join(name)} {label}{cut}", _row_labels(fit, rows, name), v)
 
