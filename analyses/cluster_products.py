@@ -7,6 +7,7 @@ D_g A W``. Cross-products of patterns (`analyses.pattern_products`) give them wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -85,7 +86,7 @@ class ClusterProducts(Protocol):
     def second_order(self, at: Whitened, directions: Array, w: Array) -> Array:
         """``sum_hg w_hg Q_hg`` for a symmetric w, shape (P, P)."""
 
-    def inverses(self, at: Whitened) -> tuple[Array, ...]:
+    def inverses(self, at: Whitened) -> Sequence[Array]:
         """``V^-1`` of every pattern by block of `analyses.crossproducts.Layout`, shape (k, m, m) each."""
 
     def response_moments(self, n_elements: int) -> tuple[Array, Array]:

@@ -285,9 +285,7 @@ def clusters_of(random: Sequence[RandomDesign], residual: ResidualDesign) -> tup
     Independent residuals, each row a subject of its own, count only where there are no random terms.
     """
     independent = int(residual.subject.max()) + 1 == len(residual.slot)
-    return nesting(
-        [term.subject for term in random] + ([] if independent and random else [residual.subject])
-    )
+    return nesting([term.subject for term in random] + ([] if independent and random else [residual.subject]))
 
 
 def find_patterns(random: Sequence[RandomDesign], residual: ResidualDesign) -> tuple[Block, ...]:

@@ -13,6 +13,7 @@ Degrees of freedom match two moments of the variance under the working covarianc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ class Sandwich:
 
 
 def sandwich(
-    kind: str, layout: Layout, w: Array, beta: Array, phi: Array, inverses: tuple[Array, ...]
+    kind: str, layout: Layout, w: Array, beta: Array, phi: Array, inverses: Sequence[Array]
 ) -> Sandwich:
     """Form a sandwich covariance.
 
