@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,33 +106,86 @@ class Border:
         return whole
 
     def woodbury(self, elements: Array, b: Array) -> tuple[Array, float] | None:
-        """``K`` and ``log|I + G^1/2 B G^1/2|``, or None where G is not non-negative definite."""
-        root = np.zeros_like(b)
-        for term in self.terms:
-            values, vectors = np.linalg.eigh(to_matrix(elements[term.elements], term.size))
-            if values[0] < -1e-12 * max(1.0, values[-1]):
-                return None
-            block = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-            root[term.columns, term.columns] = np.kron(np.eye(term.levels), block)
-        inner = root @ b @ root + np.eye(len(b))
-        try:
-            lower = np.linalg.cholesky((inner + inner.T) / 2)
-        except np.linalg.LinAlgError:
+        """``K`` and ``log|I + G^1/2 B G^1/2|``, or None where V is not positive definite."""
+        blocks = [to_matrix(elements[term.elements], term.size) for term in self.terms]
+        return woodbury(
+            [(term.columns, term.levels, block) for term, block in zip(self.terms, blocks, strict=True)], b
+        )
+
+
+def woodbury(terms: Sequence[tuple[slice, int, Array]], b: Array) -> tuple[Array, float] | None:
+    """``K = (G^-1 + B)^-1``, written so that a singular G is no exception, and ``log|I + G B|``.
+
+    With ``G = R S R``, R the root of its absolute eigenvalues and S their signs, ``K = R (S + R B R)^-1 R``. Where G is
+    non-negative definite S is the identity. Where a variance may be negative, V is positive definite if and only if
+    ``S + R B R`` has as many negative eigenvalues as S (Haynsworth 1968).
+
+    Parameters
+    ----------
+    terms
+        Columns, number of units and covariance of a unit's effects, of every term.
+    b
+        ``U'V_b^-1 U``, shape (c, c).
+
+    Returns
+    -------
+    K of shape (c, c) and the logarithm, or None where V is not positive definite.
+    """
+    root, signs = np.zeros_like(b), np.zeros_like(b)
+    negative = 0
+    for columns, levels, block in terms:
+        values, vectors = np.linalg.eigh(block)
+        below = values < -1e-12 * max(1.0, values[-1])
+        negative += levels * int(below.sum())
+        spread = np.sqrt(np.where(below, -values, np.maximum(values, 0.0)))
+        root[columns, columns] = np.kron(np.eye(levels), (vectors * spread) @ vectors.T)
+        signs[columns, columns] = np.kron(np.eye(levels), (vectors * np.where(below, -1.0, 1.0)) @ vectors.T)
+    inner = root @ b @ root + signs
+    inner = (inner + inner.T) / 2
+    if negative:
+        values, vectors = np.linalg.eigh(inner)
+        if int((values < 0).sum()) != negative or not np.abs(values).min() > 0:
             return None
-        half = solve_triangular(lower, root, lower=True, check_finite=False)
-        k: Array = half.T @ half
-        return k, 2.0 * float(np.log(np.diag(lower)).sum())
+        half = vectors.T @ root
+        k: Array = half.T @ (half / values[:, None])
+        return k, float(np.log(np.abs(values)).sum())
+    try:
+        lower = np.linalg.cholesky(inner)
+    except np.linalg.LinAlgError:
+        return None
+    half = solve_triangular(lower, root, lower=True, check_finite=False)
+    k = half.T @ half
+    return k, 2.0 * float(np.log(np.diag(lower)).sum())
 
 
-def crossed_terms(
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """Which random terms form the border, and what the independent units would be without the crossed ones.
+
+    Attributes
+    ----------
+    border
+        Positions of the terms in the border.
+    crossed
+        Those of them whose subjects cross others. The rest nest, and are in the border for speed alone.
+    cluster
+        Code of every row's unit of the coarsest subject that is not crossed, shape (n,).
+    """
+
+    border: tuple[int, ...]
+    crossed: tuple[int, ...]
+    cluster: Codes
+
+
+def choose_border(
     random: Sequence[RandomDesign], residual: ResidualDesign, keep_nested: bool = False
-) -> tuple[int, ...]:
-    """Positions of the random terms that form the border.
+) -> Clustering:
+    """Choose the random terms that form the border.
 
-    The subjects of a model that nest in one another form its clusters. A term whose subject crosses them (a rater
-    who sees lesions of many patients) is moved to the border, the one with the fewest columns first; so is the
-    coarsest subject where it has few units of many rows (a clinic), since dense blocks of that many rows would be
-    slow.
+    Clusters need subjects that nest in one another (patient, lesion, visit). Of the terms whose subjects cross others
+    (a rater who sees lesions of many patients) those with the fewest effects in all leave for the border that make the
+    rest nest. So does the coarsest subject where it has few units of many rows (a clinic), since dense blocks of that
+    many rows would be slow; that changes no result.
 
     Parameters
     ----------
@@ -144,25 +198,26 @@ def crossed_terms(
     Raises
     ------
     ModelError
-        Where the border would have too many columns.
+        Where the border would have too many columns, or a residual's subject crosses a random term's with too many.
     """
     independent = int(residual.subject.max()) + 1 == len(residual.subject)
-    rest = list(range(len(random)))
-    border: list[int] = []
-
-    def columns(at: int) -> int:
-        return (int(random[at].subject.max()) + 1) * int(random[at].z.shape[1])
-
-    while rest:
-        subjects = [random[at].subject for at in rest] + ([] if independent else [residual.subject])
-        candidate = min(rest, key=columns)
-        if nested(subjects):
-            longest = int(np.bincount(random[candidate].subject).max())
-            if keep_nested or longest <= LONG or columns(candidate) > FEW:
-                break
-        border.append(candidate)
-        rest.remove(candidate)
-    total = sum(columns(at) for at in border)
+    subjects = [term.subject for term in random]
+    fixed = [] if independent else [residual.subject]
+    columns = [_units(term.subject) * int(term.z.shape[1]) for term in random]
+    crossed = _fewest_columns(subjects, fixed, columns)
+    rest = [at for at in range(len(random)) if at not in crossed]
+    cluster = min([subjects[at] for at in rest] + (fixed or ([] if rest else [residual.subject])), key=_units)
+    border = list(crossed)
+    while rest and not keep_nested:
+        coarsest = min((subjects[at] for at in rest), key=_units)
+        same = [at for at in rest if _units(subjects[at]) == _units(coarsest)]
+        inside = all(_units(coarsest) < _units(codes) for codes in fixed)
+        longest = int(np.bincount(coarsest).max())
+        if not inside or longest <= LONG or sum(columns[at] for at in same) > FEW:
+            break
+        border.extend(same)
+        rest = [at for at in rest if at not in same]
+    total = sum(columns[at] for at in border)
     if total > MOST:
         raise ModelError(
             "a crossed random factor has too many levels",
@@ -170,7 +225,27 @@ def crossed_terms(
             got=f"{total} effects of crossed subjects",
             hint="enter the factor with fewer levels as a fixed effect, or leave it out",
         )
-    return tuple(sorted(border))
+    return Clustering(tuple(sorted(border)), crossed, cluster)
+
+
+def _units(codes: Codes) -> int:
+    return int(codes.max()) + 1
+
+
+def _fewest_columns(
+    subjects: Sequence[Codes], fixed: Sequence[Codes], columns: Sequence[int]
+) -> tuple[int, ...]:
+    """The terms with the fewest columns in all without which every subject nests; a fixed one cannot leave."""
+    whole = [*subjects, *fixed]
+    conflicts = [(a, b) for a, b in combinations(range(len(whole)), 2) if not nested([whole[a], whole[b]])]
+    involved = sorted({at for pair in conflicts for at in pair if at < len(subjects)})
+    candidates = [
+        chosen
+        for count in range(len(involved) + 1)
+        for chosen in combinations(involved, count)
+        if all(a in chosen or b in chosen for a, b in conflicts)
+    ]
+    return min(candidates, key=lambda chosen: sum(columns[at] for at in chosen))
 
 
 def make_border(model: CovarianceModel, terms: Sequence[int], random: Sequence[RandomDesign]) -> Border:

@@ -14,19 +14,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.batched_products import batch, reducible
-from analyses.border import border_columns, crossed_terms, make_border
+from analyses.border import border_columns, choose_border, make_border
 from analyses.cluster_products import ClusterProducts
 from analyses.covariance import Diagonal, Structure, Unstructured
 from analyses.covariance_model import Component, CovarianceModel
-from analyses.crossproducts import Layout, accumulate
+from analyses.crossproducts import Layout, accumulate, make_layout
 from analyses.direct_product import DirectProduct, make_structure
-from analyses.direct_products import direct
 from analyses.estimation import convergence, estimate, parameter_table
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_frame import ModelFrame, make_model_frame
-from analyses.own_patterns import choose_layout
 from analyses.pattern_products import PatternProducts
 from analyses.sandwich import SANDWICHES, sandwich
 from analyses.small_sample import DF_METHODS, SmallSample, between_within_df
@@ -98,14 +95,14 @@ def fit_model_frame(
     root = np.sqrt(frame.weights)[:, None]
     random = [replace(design, z=design.z * root) for design in frame.random]
     model = covariance_model(frame)
-    crossed = crossed_terms(random, frame.residual.design, keep_nested=vcov != "model")
-    layout = choose_layout(
-        [design for at, design in enumerate(random) if at not in crossed], frame.residual.design
+    clustering = choose_border(random, frame.residual.design, keep_nested=vcov != "model")
+    layout = make_layout(
+        [design for at, design in enumerate(random) if at not in clustering.border], frame.residual.design
     )
     border, w = None, standard.w
-    if crossed:
-        border = make_border(model, crossed, random)
-        w = np.column_stack([w[:, :-1], border_columns(crossed, random), w[:, -1:]])
+    if clustering.border:
+        border = make_border(model, clustering.border, random)
+        w = np.column_stack([w[:, :-1], border_columns(clustering.border, random), w[:, -1:]])
     likelihood = Likelihood(make_products(layout, w), len(standard.kept), reml, border)
     found = estimate(likelihood, model, df_method, information, frame.formula.text)
     at = found.profile
@@ -118,14 +115,14 @@ def fit_model_frame(
         m=found.m,
         information=found.information,
         residual_df=float(len(columns) - columns.shape[1]),
-        coefficient_df=between_within_df(columns, _clusters(layout))
+        coefficient_df=between_within_df(columns, clustering.cluster)
         if df_method == "between-within"
         else None,
         to_coefficients=np.asarray(np.linalg.inv(standard.transform), dtype=float),
     )
     inverses = likelihood.products.inverses(at.whitened)
     if vcov != "model":
-        _independent_clusters(frame, crossed, vcov)
+        _independent_clusters(frame, clustering.crossed, vcov)
         robust = sandwich(vcov, layout, standard.w, at.beta, at.phi, inverses)
         method = "satterthwaite" if df_method.startswith("kenward-roger") else df_method
         small = replace(small, method=method, adjusted=robust.vcov, sandwich=robust)
@@ -142,25 +139,14 @@ def fit_model_frame(
         covariance_parameters=parameter_table(model, found.minimum.theta, found.w, standard.scale),
         component_matrices=tuple(standard.scale**2 * matrix for matrix in found.matrices),
         inverses=inverses,
-        crossed=crossed,
+        crossed=clustering.border,
+        cluster=clustering.cluster,
     )
 
 
 def make_products(layout: Layout, w: Array) -> ClusterProducts:
-    """The data in the form that answers the likelihood's questions fastest.
-
-    Parameters
-    ----------
-    layout
-        The clusters: patterns, or single clusters where hardly any are alike (`analyses.own_patterns`).
-    w
-        Columns ``[X U y]``, shape (n, P).
-    """
-    if layout.own is None:
-        return PatternProducts(accumulate(layout, w))
-    if reducible(layout.own, layout.blocks):
-        return batch(layout, w)
-    return direct(layout, w)
+    """The data in the form that answers the likelihood's questions fastest."""
+    return PatternProducts(accumulate(layout, w))
 
 
 def _independent_clusters(frame: ModelFrame, crossed: Sequence[int], vcov: str) -> None:
@@ -219,16 +205,6 @@ def covariance_model(frame: ModelFrame) -> CovarianceModel:
     for group in frame.residual.groups:
         components.append(Component(f"{text} [{group}]" if group else text, structure, True))
     return CovarianceModel(tuple(components))
-
-
-def _clusters(layout: Layout) -> NDArray[np.intp]:
-    """Code of every row's cluster."""
-    codes = np.empty(layout.n_rows, dtype=np.intp)
-    before = 0
-    for block in layout.blocks:
-        codes[block.rows] = before + np.arange(len(block.rows))[:, None]
-        before += len(block.rows)
-    return codes
 
 
 def _loglik(deviance: float, standard: Standardised, frame: ModelFrame, reml: bool) -> float:

@@ -15,6 +15,7 @@ from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import Layout
 from analyses.encoding import encode
 from analyses.inference import f_table, t_table
+from analyses.marginal_residuals import marginal_residuals
 from analyses.model_frame import ModelFrame
 from analyses.optimise import Convergence
 from analyses.random_effects import conditional_modes
@@ -69,7 +70,7 @@ class MixedModelFit:
     convergence: Convergence
     covariance_parameters: pd.DataFrame
     component_matrices: tuple[Array, ...]
-    inverses: tuple[Array, ...]
+    inverses: Sequence[Array]
     cluster: Codes
     crossed: tuple[int, ...] = ()
 
@@ -208,11 +209,12 @@ class MixedModelFit:
     @property
     def random_effects(self) -> pd.DataFrame:
         """Conditional modes with their standard errors: ``group, unit, term, estimate, std_error``."""
-        self._refuse_crossed("conditional modes")
         squared = self.standard.scale**2
         weighted = np.sqrt(self.frame.weights) * self.residuals("raw")
         inverses = tuple(inverse / squared for inverse in self.inverses)
-        return conditional_modes(self.frame, self.layout, self.component_matrices, inverses, weighted)
+        return conditional_modes(
+            self.frame, self.layout, self.component_matrices, inverses, weighted, self.crossed
+        )
 
     def estimates(self, rows: ArrayLike, alpha: float = 0.05, null: float = 0.0) -> pd.DataFrame:
         """T tests of several linear functions of the coefficients, a row each.
@@ -347,7 +349,7 @@ class MixedModelFit:
         ----------
         kind
             ``raw``: response minus fixed-effects fit; ``pearson``: over the marginal standard deviation;
-            ``normalised``: whitened within the cluster by the Cholesky factor of its covariance.
+            ``normalised``: whitened, so that their sum of squares is ``r'V^-1 r``; see `analyses.marginal_residuals`.
         """
         raw = self.standard.w[:, -1] * self.standard.scale - self._beta_step()
         if kind not in ("raw", "pearson", "normalised"):
@@ -358,21 +360,10 @@ class MixedModelFit:
         if kind == "raw":
             plain: Array = raw / root
             return plain
-        self._refuse_crossed(f"{kind} residuals")
-        out = np.empty_like(raw)
-        for block, inverse in zip(self.layout.blocks, self.inverses, strict=True):
-            lower = np.linalg.cholesky(np.linalg.inv(inverse)) * self.standard.scale
-            rows = raw[block.rows]
-            if kind == "pearson":
-                spread = np.sqrt(np.einsum("kst,kst->ks", lower, lower))
-                out[block.rows] = rows / spread[block.pattern]
-            else:
-                out[block.rows] = np.linalg.solve(lower[block.pattern], rows[..., None])[..., 0]
-        return out
-
-    def _refuse_crossed(self, what: str) -> None:
-        if self.crossed:
-            raise ModelError(f"{what} are not available for crossed random effects", where=self.formula)
+        covariances = self.component_matrices[: len(self.frame.random)]
+        return marginal_residuals(
+            kind, self.frame, self.layout, covariances, self.inverses, self.standard.scale, raw, self.crossed
+        )
 
     def _beta_step(self) -> Array:
         """Weighted fit beyond the least-squares one, which the response has already been relieved of."""

@@ -1,16 +1,21 @@
 """Conditional modes of the random effects, given the estimates: best linear unbiased predictions.
 
 ``b = G Z' V^-1 (y - X beta)`` with the conditional covariance ``G - G Z' V^-1 Z G`` (Henderson 1975; lme4),
-which holds the fixed effects and the covariance at their estimates.
+which holds the fixed effects and the covariance at their estimates. Terms beside the clusters (crossed ones) are
+`analyses.crossed_effects`'s.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.crossproducts import Layout
+from analyses.crossed_effects import CrossedEffects, crossed_effects, wide_design
+from analyses.crossproducts import Layout, RandomDesign
 from analyses.model_frame import ModelFrame
 
 Array = NDArray[np.float64]
@@ -19,9 +24,10 @@ Array = NDArray[np.float64]
 def conditional_modes(
     frame: ModelFrame,
     layout: Layout,
-    covariances: tuple[Array, ...],
-    inverses: tuple[Array, ...],
+    covariances: Sequence[Array],
+    inverses: Sequence[Array],
     residuals: Array,
+    crossed: Sequence[int] = (),
 ) -> pd.DataFrame:
     """Conditional modes with their standard errors, a row an effect of a unit.
 
@@ -32,9 +38,11 @@ def conditional_modes(
     covariances
         G of every random term, in the response's unit.
     inverses
-        ``Sigma^-1`` of every pattern by block, in the response's unit.
+        ``Sigma^-1`` of every pattern by block, in the response's unit, without the crossed terms.
     residuals
         Weighted residuals, ``sqrt(w) (y - X beta)``, shape (n,).
+    crossed
+        Positions of the terms that stand beside the clusters.
 
     Returns
     -------
@@ -43,36 +51,59 @@ def conditional_modes(
         the terms, then of the units' first rows.
     """
     root = np.sqrt(frame.weights)[:, None]
+    random = [replace(design, z=design.z * root) for design in frame.random]
+    border = None
+    if crossed:
+        own = [random[at] for at in crossed]
+        border = crossed_effects(own, [covariances[at] for at in crossed], layout, inverses, residuals)
+        residuals = residuals - border.design @ border.modes
     tables: list[pd.DataFrame] = []
-    terms = zip(frame.formula.random, frame.random, frame.random_labels, covariances, strict=False)
-    for term, design, labels, covariance in terms:
-        names = _unit_names(frame, term.subject)
-        for block, inverse in zip(layout.blocks, inverses, strict=True):
-            for pattern in range(block.n_patterns):
-                rows = block.rows[block.pattern == pattern]
-                units, modes, errors = _of_pattern(
-                    rows, design.z * root, design.subject, covariance, inverse[pattern], residuals
-                )
-                first = rows[:, units].reshape(-1)
-                table = pd.DataFrame(
-                    {
-                        "group": ":".join(term.subject),
-                        "unit": np.repeat(names[first], len(labels)),
-                        "term": np.tile(labels, len(first)),
-                        "estimate": modes.reshape(-1),
-                        "std_error": np.tile(errors, len(rows)),
-                        "row": np.repeat(first, len(labels)),
-                    }
-                )
-                tables.append(table)
+    for at, term in enumerate(frame.formula.random):
+        design, covariance, labels = random[at], covariances[at], frame.random_labels[at]
+        if border is not None and at in crossed:
+            where = border.columns[list(crossed).index(at)]
+            modes = border.modes[where].reshape(-1, len(covariance))
+            spread = np.diag(border.covariance)[where].reshape(modes.shape)
+        else:
+            modes, spread = _within_clusters(design, covariance, layout, inverses, residuals, border)
+        first = np.unique(design.subject, return_index=True)[1]
+        order = np.argsort(first, kind="stable")
+        table = {
+            "group": ":".join(term.subject),
+            "unit": np.repeat(_unit_names(frame, term.subject)[first[order]], len(labels)),
+            "term": np.tile(np.asarray(labels, dtype=object), len(first)),
+            "estimate": modes[order].reshape(-1),
+            "std_error": np.sqrt(np.maximum(spread[order], 0.0)).reshape(-1),
+        }
+        tables.append(pd.DataFrame(table))
     if not tables:
         return pd.DataFrame(columns=["group", "unit", "term", "estimate", "std_error"])
-    whole = pd.concat(tables, ignore_index=True)
-    order = {":".join(term.subject): at for at, term in enumerate(frame.formula.random)}
-    whole["place"] = whole["group"].map(order)
-    return whole.sort_values(["place", "row"], kind="stable", ignore_index=True).drop(
-        columns=["place", "row"]
-    )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _within_clusters(
+    design: RandomDesign,
+    covariance: Array,
+    layout: Layout,
+    inverses: Sequence[Array],
+    residuals: Array,
+    border: CrossedEffects | None,
+) -> tuple[Array, Array]:
+    """Modes and conditional variances of the units of a term within the clusters, shape (units, q) each."""
+    shape = (int(design.subject.max()) + 1, design.z.shape[1])
+    modes, variances = np.empty(shape), np.empty(shape)
+    for block, inverse in zip(layout.blocks, inverses, strict=True):
+        for pattern in range(block.n_patterns):
+            rows = block.rows[block.pattern == pattern]
+            first, found, variance = _of_pattern(
+                rows, design.z, design.subject, covariance, inverse[pattern], residuals
+            )
+            units = design.subject[rows[:, first]]
+            modes[units] = found
+            variances[units] = variance.reshape(len(first), -1)
+    if border is not None:
+        variances += border.added_variance(wide_design(design), covariance).reshape(shape)
+    return modes, variances
 
 
 def _unit_names(frame: ModelFrame, subject: tuple[str, ...]) -> NDArray[np.object_]:
@@ -88,7 +119,7 @@ def _of_pattern(
     inverse: Array,
     residuals: Array,
 ) -> tuple[NDArray[np.intp], Array, Array]:
-    """Positions of the units' first rows, modes (clusters, units, effects) and standard errors (units * effects)."""
+    """Units' first rows, modes (clusters, units, effects) and conditional variances (units * effects)."""
     shape = subject[rows[0]]
     _, first, unit = np.unique(shape, return_index=True, return_inverse=True)
     order = np.argsort(first)
@@ -100,6 +131,5 @@ def _of_pattern(
     prior = np.kron(np.eye(n_units), covariance)
     gain = prior @ wide.T @ inverse
     modes = residuals[rows] @ gain.T
-    spread = np.diag(prior - gain @ wide @ prior)
-    errors: Array = np.sqrt(np.maximum(spread, 0.0))
-    return first[order], modes.reshape(len(rows), n_units, q), errors
+    variances: Array = np.diag(prior - gain @ wide @ prior)
+    return first[order], modes.reshape(len(rows), n_units, q), variances
