@@ -14,16 +14,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyses.batched_products import batch, reducible
 from analyses.border import border_columns, choose_border, make_border
 from analyses.cluster_products import ClusterProducts
 from analyses.covariance import Diagonal, Structure, Unstructured
 from analyses.covariance_model import Component, CovarianceModel
-from analyses.crossproducts import Layout, accumulate, make_layout
+from analyses.crossproducts import Layout, accumulate
 from analyses.direct_product import DirectProduct, make_structure
+from analyses.direct_products import direct
 from analyses.estimation import convergence, estimate, parameter_table
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_frame import ModelFrame, make_model_frame
+from analyses.own_patterns import choose_layout
 from analyses.pattern_products import PatternProducts
 from analyses.sandwich import SANDWICHES, sandwich
 from analyses.small_sample import DF_METHODS, SmallSample, between_within_df
@@ -96,7 +99,7 @@ def fit_model_frame(
     random = [replace(design, z=design.z * root) for design in frame.random]
     model = covariance_model(frame)
     clustering = choose_border(random, frame.residual.design, keep_nested=vcov != "model")
-    layout = make_layout(
+    layout = choose_layout(
         [design for at, design in enumerate(random) if at not in clustering.border], frame.residual.design
     )
     border, w = None, standard.w
@@ -145,8 +148,20 @@ def fit_model_frame(
 
 
 def make_products(layout: Layout, w: Array) -> ClusterProducts:
-    """The data in the form that answers the likelihood's questions fastest."""
-    return PatternProducts(accumulate(layout, w))
+    """The data in the form that answers the likelihood's questions fastest.
+
+    Parameters
+    ----------
+    layout
+        The clusters: patterns, or single clusters where hardly any are alike (`analyses.own_patterns`).
+    w
+        Columns ``[X U y]``, shape (n, P).
+    """
+    if layout.own is None:
+        return PatternProducts(accumulate(layout, w))
+    if reducible(layout.own, layout.blocks):
+        return batch(layout, w)
+    return direct(layout, w)
 
 
 def _independent_clusters(frame: ModelFrame, crossed: Sequence[int], vcov: str) -> None:
