@@ -136,6 +136,16 @@ class MixedModelFit:
         return float(-2 * self.loglik + np.log(self.n_subjects) * self._n_counted)
 
     @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples (Hurvich and Tsai 1989), ``-2 l + 2 q n / (n - q - 1)``.
+
+        As in PROC MIXED and mmrm, n is the number of rows, under REML less the fixed effects, and at least q + 2.
+        """
+        q = self._n_counted
+        n = max(self.n_obs - (len(self.beta) if self.reml else 0), q + 2)
+        return -2 * self.loglik + 2 * q * n / (n - q - 1)
+
+    @property
     def _n_counted(self) -> int:
         return self.n_covariance_parameters + (0 if self.reml else len(self.beta))
 
@@ -365,6 +375,68 @@ class MixedModelFit:
             kind, self.frame, self.layout, covariances, self.inverses, self.standard.scale, raw, self.crossed
         )
 
+    def refit(
+        self,
+        reml: bool | None = None,
+        df_method: str | None = None,
+        vcov: str | None = None,
+        information: str | None = None,
+    ) -> MixedModelFit:
+        """Fit the same model to the same rows with other options; None keeps what this fit has.
+
+        Parameters and errors are those of `analyses.fit_mixed_model`.
+        """
+        from analyses.mixed_model import refit
+
+        return refit(self, reml, df_method, vcov, information)
+
+    def simulate(self, rng: np.random.Generator, draws: int | None = None) -> pd.Series | pd.DataFrame:
+        """Draw new responses from the model: a Series of shape (n,), or a DataFrame of shape (draws, n).
+
+        Parameters, result and errors: `analyses.simulate_responses.simulate_responses`.
+        """
+        return simulate_responses(self, rng, draws)
+
+    def profile_intervals(
+        self,
+        alpha: float = 0.05,
+        parameters: Sequence[str] | None = None,
+        scale: str = "variance",
+    ) -> pd.DataFrame:
+        """Profile-likelihood intervals of variances, covariances and correlations.
+
+        Parameters, result and errors: `analyses.variance_intervals.profile_intervals`.
+        """
+        return profile_intervals(self, alpha, parameters, scale)
+
+    def bootstrap_intervals(
+        self,
+        rng: np.random.Generator,
+        draws: int = 1000,
+        alpha: float = 0.05,
+        parameters: Sequence[str] | None = None,
+        scale: str = "variance",
+        coefficients: bool = False,
+        n_jobs: int = 1,
+    ) -> pd.DataFrame:
+        """Percentile intervals of covariance parameters from responses drawn from the model.
+
+        Parameters, result and errors: `analyses.bootstrap.bootstrap_intervals`.
+        """
+        return bootstrap_intervals(self, rng, draws, alpha, parameters, scale, coefficients, n_jobs)
+
+    def cooks_distance(
+        self,
+        by: str | Sequence[str] | None = None,
+        coefficients: bool = False,
+        refit: bool = False,
+    ) -> pd.DataFrame:
+        """Cook's distance of every patient (or other unit), and what each changes of the coefficients.
+
+        Parameters, result and errors: `analyses.influence.cooks_distance`.
+        """
+        return cooks_distance(self, by, coefficients, refit)
+
     def _beta_step(self) -> Array:
         """Weighted fit beyond the least-squares one, which the response has already been relieved of."""
         step = np.linalg.solve(self.standard.transform, self.beta - self.standard.offset)
@@ -416,6 +488,9 @@ class MixedModelFit:
         from analyses.covariance_plot import plot_covariance
 
         return plot_covariance(self, kind, part)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         from analyses.html_views import mixed_model_html
