@@ -256,7 +256,7 @@ def make_border(model: CovarianceModel, terms: Sequence[int], random: Sequence[R
     base_parameters: list[int] = []
     for at, component in enumerate(model.components):
         size, h = component.structure.size, component.structure.n_parameters
-        elements = slice(element, element + size * (size + 1) // 2)
+        elements = slice(element, element + component.n_elements)
         parameters = slice(parameter, parameter + h)
         if at in terms and not component.is_residual:
             levels = int(random[at].subject.max()) + 1

@@ -308,8 +308,7 @@ class Correlated:
         elif self.family == "ar1":
             rho = [float(np.clip(lags[0], -0.9, 0.9))]
         else:
-            near = float(np.clip(lags[0], 0.05, 0.95))
-            rho = [float(np.log(-float(np.mean(np.abs(np.diff(self.times)))) / np.log(near)))]
+            rho = [float(np.log(_decay_range(moments, np.asarray(self.times))))]
         return np.concatenate([np.log(variances), np.asarray(rho, dtype=float)])
 
     def _correlations(self, rho: Array) -> Elements:
@@ -388,6 +387,22 @@ class Correlated:
             logged[:] = True
         theta = np.where(logged, np.log(np.where(logged, eta, 1.0)), eta)
         return _from_logs(self.search(theta), eta, logged)
+
+
+def _decay_range(moments: Array, times: Array) -> float:
+    """Range with which exp(-distance / range) is nearest to the correlations of the pairs that were observed.
+
+    Pairs of times that no subject has both of have a moment of zero, and say nothing.
+    """
+    spread = np.sqrt(np.diag(moments))
+    rows, columns = np.nonzero(np.triu(moments, 1))
+    distance = np.abs(times[columns] - times[rows])
+    candidates = np.ptp(times) * np.exp2(np.arange(-8.0, 4.0))
+    if not len(distance):
+        return float(np.median(candidates))
+    correlation = np.clip(moments[rows, columns] / (spread[rows] * spread[columns]), -1.0, 1.0)
+    misfit = ((np.exp(-distance / candidates[:, None]) - correlation) ** 2).sum(axis=1)
+    return float(candidates[np.argmin(misfit)])
 
 
 def _product(rho: Array, start: int, stop: int) -> tuple[float, Array, Array]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyses.covariance import Elements, Structure, to_matrix
+from analyses.lag_covariance import ExponentialDecay
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,19 @@ class Component:
     name: str
     structure: Structure
     is_residual: bool
+
+    @property
+    def n_elements(self) -> int:
+        """Elements of its covariance: an upper triangle, or one a distance in time."""
+        if isinstance(self.structure, ExponentialDecay):
+            return self.structure.n_elements
+        return self.structure.size * (self.structure.size + 1) // 2
+
+    def matrix(self, elements: Array) -> Array:
+        """Covariance matrix over the structure's levels; the variance alone where it is by distance in time."""
+        return to_matrix(
+            elements[: self.structure.size * (self.structure.size + 1) // 2], self.structure.size
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +97,6 @@ class CovarianceModel:
 
     def matrices(self, elements: Array) -> list[Array]:
         """Covariance matrix of each component."""
-        sizes = [component.structure.size for component in self.components]
-        bounds = np.cumsum([size * (size + 1) // 2 for size in sizes])
-        return [
-            to_matrix(part, size) for part, size in zip(np.split(elements, bounds[:-1]), sizes, strict=True)
-        ]
+        bounds = np.cumsum([component.n_elements for component in self.components])
+        parts = np.split(elements, bounds[:-1])
+        return [component.matrix(part) for component, part in zip(self.components, parts, strict=True)]

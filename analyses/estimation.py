@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.covariance import to_matrix
 from analyses.covariance_model import Component, CovarianceModel
 from analyses.likelihood import Likelihood, Profile
 from analyses.optimise import Convergence, Minimum, Point, minimise
@@ -135,13 +134,13 @@ def _starts(model: CovarianceModel, likelihood: Likelihood) -> list[Array]:
 
 def _residual_moments(model: CovarianceModel, likelihood: Likelihood) -> list[Array]:
     """Second moments of the standardised response over the levels of each residual component."""
-    sizes = [component.structure.size for component in model.components if component.is_residual]
-    lengths = [size * (size + 1) // 2 for size in sizes]
+    residual = [component for component in model.components if component.is_residual]
+    lengths = [component.n_elements for component in residual]
     sums, counts = likelihood.products.response_moments(sum(lengths))
     means = np.split(sums / np.maximum(counts, 1.0), np.cumsum(lengths)[:-1])
     found = []
-    for size, values in zip(sizes, means, strict=True):
-        matrix = to_matrix(values, size)
+    for component, values in zip(residual, means, strict=True):
+        matrix = component.matrix(values)
         spread = np.diag(matrix).copy()
         spread[spread <= 0] = 1.0
         np.fill_diagonal(matrix, spread)

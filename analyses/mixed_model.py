@@ -23,6 +23,7 @@ from analyses.crossproducts import Layout, accumulate
 from analyses.direct_product import DirectProduct, make_structure
 from analyses.direct_products import direct
 from analyses.estimation import convergence, estimate, parameter_table
+from analyses.lag_covariance import ExponentialDecay
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_frame import ModelFrame, make_model_frame
@@ -215,6 +216,8 @@ def covariance_model(frame: ModelFrame) -> CovarianceModel:
         for name, labels in zip(factors, frame.residual.levels, strict=True)
     ]
     structure = structures[0]
+    if frame.residual.design.lags is not None:
+        structure = ExponentialDecay(frame.residual.design.lags)
     for right in structures[1:]:
         structure = DirectProduct(structure, right)
     for group in frame.residual.groups:

@@ -15,6 +15,7 @@ from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import Layout
 from analyses.encoding import encode
 from analyses.inference import f_table, t_table
+from analyses.lag_covariance import covariance_over_time, shown_times
 from analyses.marginal_residuals import marginal_residuals
 from analyses.model_frame import ModelFrame
 from analyses.optimise import Convergence
@@ -175,12 +176,33 @@ class MixedModelFit:
 
     @property
     def covariance(self) -> pd.DataFrame | dict[str, pd.DataFrame]:
-        """Residual covariance, levels x levels; a dict of them where it is by group."""
+        """Residual covariance, levels x levels; a dict of them where it is by group.
+
+        Of ``sp_exp`` over many times, at a few evenly spaced over those observed; `covariance_at` gives it at any.
+        """
+        time = self.frame.residual.design.time
+        if time is not None:
+            return self.covariance_at(shown_times(time))
         labels = self._residual_labels()
         groups = self.frame.residual.groups
         matrices = self.component_matrices[len(self.frame.random) :]
         tables = [pd.DataFrame(matrix, index=labels, columns=labels) for matrix in matrices]
         return tables[0] if groups == ("",) else dict(zip(groups, tables, strict=True))
+
+    def covariance_at(self, times: ArrayLike) -> pd.DataFrame | dict[str, pd.DataFrame]:
+        """Residual covariance at times of your choice, of ``sp_exp``; a dict where it is by group.
+
+        Parameters
+        ----------
+        times
+            Shape (k,), in the unit of the coordinate.
+
+        Raises
+        ------
+        ModelError
+            Where the covariance is over levels, or times are not finite.
+        """
+        return covariance_over_time(self, np.asarray(times, dtype=float))
 
     def _residual_labels(self) -> list[str]:
         labels = [""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analyses.crossproducts import RandomDesign, ResidualDesign
 from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
+from analyses.lag_covariance import MANY_TIMES
 from outcomes.errors import FormulaError, ModelError
 
 Array = NDArray[np.float64]
@@ -33,7 +34,8 @@ class ResidualFrame:
     levels
         Levels of each factor of the covariance (one, or two in a direct product).
     times
-        Numeric positions of the levels of the first factor, where they are numbers.
+        Numeric positions of the levels of the first factor, where they are numbers. Where they are too many for a
+        matrix over them, the design has every row's time instead, and there is one level for them all.
     groups
         Labels of the groups; one empty label where there is no group.
     """
@@ -289,6 +291,10 @@ def _residual_frame(term: ResidualTerm | None, frame: pd.DataFrame, whole: str) 
         groups, group = ordered_levels(frame[term.group])
         _check_group(term, subject, group, len(groups))
     design = ResidualDesign(slot, subject, group, n_slots, len(groups))
+    if len(term.factors) == 1 and len(times) > MANY_TIMES:
+        time = np.asarray(times)[slot]
+        design = replace(design, time=time, lags=_lags(time, subject))
+        levels, times = [("residual",)], ()
     if len(term.factors) == 1 and term.factors[0].structure == "us":
         _check_pairs(design, levels[0], term)
     return ResidualFrame(design, tuple(levels), times, tuple(str(g) for g in groups))
@@ -301,6 +307,17 @@ def _times(levels: list[Any], name: str, whole: str) -> tuple[float, ...]:
         raise FormulaError(
             "sp_exp needs a numeric coordinate", expected="numbers such as weeks", got=name, where=repr(whole)
         ) from error
+
+
+def _lags(time: Array, subject: Codes) -> Array:
+    """Distances in time that occur within a subject, and zero, ascending."""
+    order = np.lexsort((time, subject))
+    ordered, unit = time[order], subject[order]
+    found = [np.zeros(1)]
+    for step in range(1, int(np.bincount(subject).max())):
+        same = unit[step:] == unit[:-step]
+        found.append(np.unique(np.abs(ordered[step:] - ordered[:-step])[same]))
+    return np.unique(np.concatenate(found))
 
 
 def _no_repeats(subject: Codes, slot: Codes, term: ResidualTerm, frame: pd.DataFrame) -> None:
