@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from analyses.crossproducts import RandomDesign, ResidualDesign
 from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
 from analyses.lag_covariance import MANY_TIMES
+from analyses.plain_design import DeferredSpec, first_row, plain_design, plain_response
 from outcomes.errors import FormulaError, ModelError
 
 Array = NDArray[np.float64]
@@ -130,16 +132,16 @@ def make_model_frame(
     )
     _check_columns(needed, data, parts.text)
     weight = _weights(weights, data)
-    complete = data[needed].notna().all(axis=1).to_numpy() & np.isfinite(weight)
-    kept = np.flatnonzero(complete)
+    kept = np.flatnonzero(_complete(data, needed) & np.isfinite(weight))
     if not len(kept):
         raise ModelError(
             "no row has every model variable",
             expected=", ".join(needed),
             got=f"{len(data)} rows, none complete",
         )
-    frame = _drop_unused_levels(data.iloc[kept][needed].copy())
-    x, y, spec = _fixed_design(fixed, frame, parts)
+    frame = data[needed] if len(kept) == len(data) else data[needed].iloc[kept]
+    frame = _drop_unused_levels(frame.copy(deep=False))
+    x, y, columns, spec = _fixed_design(fixed, frame, parts)
     random = tuple(
         _random_design(term, design, frame) for term, design in zip(parts.random, designs, strict=True)
     )
@@ -151,7 +153,7 @@ def make_model_frame(
         x=x,
         y=y,
         spec=spec,
-        columns=tuple(str(name) for name in spec.column_names),
+        columns=columns,
         weights=weight[kept],
         random=tuple(design for design, _ in random),
         random_labels=tuple(labels for _, labels in random),
@@ -160,9 +162,15 @@ def make_model_frame(
     )
 
 
+@lru_cache(maxsize=64)
+def _formula(text: str) -> Any:
+    """Reading of a formula by formulaic, which takes as long over it as some fits do."""
+    return Formula(text)
+
+
 def _read(text: str, whole: str) -> Any:
     try:
-        return Formula(text)
+        return _formula(text)
     except (FormulaicError, SyntaxError, ValueError) as error:
         raise FormulaError(
             "the formula cannot be read", got=f"{text!r}: {error}", where=repr(whole)
@@ -208,15 +216,45 @@ def _weights(weights: str | Sequence[float] | None, data: pd.DataFrame) -> Array
     return values
 
 
+def _complete(data: pd.DataFrame, needed: list[str]) -> NDArray[np.bool_]:
+    """Rows that miss none of the columns needed, shape (n,)."""
+    complete = np.ones(len(data), dtype=bool)
+    for name in needed:
+        column = data[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            complete &= column.cat.codes.to_numpy() >= 0
+        else:
+            complete &= column.notna().to_numpy()
+    return complete
+
+
 def _drop_unused_levels(frame: pd.DataFrame) -> pd.DataFrame:
     """Forget levels that no row used has, as R's model frames do: nothing could be estimated for them."""
     for name in frame.columns:
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            frame[name] = frame[name].cat.remove_unused_categories()
+        column = frame[name]
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            continue
+        used = np.zeros(len(column.cat.categories), dtype=bool)
+        used[column.cat.codes.to_numpy()] = True
+        if not used.all():
+            frame[name] = column.cat.remove_unused_categories()
     return frame
 
 
-def _fixed_design(fixed: Any, frame: pd.DataFrame, parts: MixedFormula) -> tuple[Array, Array, Any]:
+def _fixed_design(
+    fixed: Any, frame: pd.DataFrame, parts: MixedFormula
+) -> tuple[Array, Array, tuple[str, ...], Any]:
+    """Design, response, names of the columns, and the memory of the encoding."""
+    response = plain_response(fixed.lhs, frame)
+    plain = plain_design(fixed.rhs, frame) if response is not None and np.isfinite(response).all() else None
+    if response is not None and plain is not None:
+        return plain.x, response, plain.names, DeferredSpec(fixed, first_row(frame))
+    return _formulaic_design(fixed, frame, parts)
+
+
+def _formulaic_design(
+    fixed: Any, frame: pd.DataFrame, parts: MixedFormula
+) -> tuple[Array, Array, tuple[str, ...], Any]:
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             # A log of zero warns and is then reported below with its row.
@@ -244,21 +282,35 @@ def _fixed_design(fixed: Any, frame: pd.DataFrame, parts: MixedFormula) -> tuple
                 where=f"row {bad[0]} of the complete rows",
                 got=str(frame.iloc[bad[0]].to_dict()),
             )
-    return x, y, matrices.rhs.model_spec
+    spec = matrices.rhs.model_spec
+    return x, y, tuple(str(name) for name in spec.column_names), spec
 
 
 def _random_design(
     term: RandomTerm, design: Any, frame: pd.DataFrame
 ) -> tuple[RandomDesign, tuple[str, ...]]:
+    subject = interaction_codes(frame, term.subject)
+    plain = plain_design(design, frame)
+    if plain is not None:
+        return RandomDesign(plain.x, subject), plain.names
     matrix = design.get_model_matrix(frame, na_action="raise")
     labels = tuple(str(name) for name in matrix.model_spec.column_names)
-    return RandomDesign(matrix.to_numpy(dtype=float), interaction_codes(frame, term.subject)), labels
+    return RandomDesign(matrix.to_numpy(dtype=float), subject), labels
 
 
 def interaction_codes(frame: pd.DataFrame, names: Sequence[str]) -> Codes:
     """Code of every row's combination of columns, in order of first appearance."""
-    codes: Codes = frame.groupby(list(names), sort=False, observed=True).ngroup().to_numpy(dtype=np.intp)
-    return codes
+    codes = np.zeros(len(frame), dtype=np.int64)
+    for name in names:
+        column = frame[name]
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            own, count = column.cat.codes.to_numpy(), len(column.cat.categories)
+        else:
+            own, levels = pd.factorize(column)
+            count = len(levels)
+        # Numbered anew after each column, so that no product of the numbers of levels can overflow.
+        codes = pd.factorize(codes * count + own)[0].astype(np.int64, copy=False)
+    return codes.astype(np.intp, copy=False)
 
 
 def ordered_levels(column: pd.Series) -> tuple[list[Any], Codes]:
@@ -321,10 +373,10 @@ def _lags(time: Array, subject: Codes) -> Array:
 
 
 def _no_repeats(subject: Codes, slot: Codes, term: ResidualTerm, frame: pd.DataFrame) -> None:
-    pairs = pd.DataFrame({"subject": subject, "slot": slot})
-    again = np.flatnonzero(pairs.duplicated().to_numpy())
-    if not len(again):
+    pairs = subject * (int(slot.max()) + 1) + slot
+    if len(pd.unique(pairs)) == len(pairs):
         return
+    again = np.flatnonzero(pd.Series(pairs).duplicated().to_numpy())
     row = frame.iloc[again[0]]
     coordinates = [factor.coordinate for factor in term.factors]
     unit = ", ".join(f"{name} {row[name]}" for name in term.subject)
