@@ -5,6 +5,7 @@
 
 from analyses.combination import compare_therapies
 from analyses.formula import MixedFormula, parse_formula
+from analyses.generalized import GeneralizedFit, fit_generalized_model
 from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
 from analyses.mixed_model import fit_mixed_model
 from analyses.mixed_model_fit import MixedModelFit
@@ -15,6 +16,7 @@ from analyses.verdict import Verdict
 
 __all__ = [
     "ContrastTable",
+    "GeneralizedFit",
     "MarginalMeans",
     "MixedFormula",
     "MixedModelFit",
@@ -23,6 +25,7 @@ __all__ = [
     "compare_grades",
     "compare_responders",
     "compare_therapies",
+    "fit_generalized_model",
     "fit_mixed_model",
     "fit_ordinal_model",
     "marginal_means",

@@ -1,8 +1,8 @@
-"""The likelihood of cumulative link models as an ordinary function of its parameters, and its Newton optimum.
+"""Links of cumulative models, with what exact derivatives of the likelihood need of them, and the rows of a design.
 
 For an observation with grade k, ``P(Y = k) = F(u'psi) - F(l'psi)`` with one row ``u`` for the threshold above
 the grade and one row ``l`` for the threshold below it. Proportional and non-proportional (partial) models
-differ only in these rows, so both have the same likelihood, gradient and information here.
+differ only in these rows, so both have the same likelihood (`analyses.response_likelihood.Cumulative`).
 
 McCullagh P (1980), Regression models for ordinal data, J R Stat Soc B 42:109; Peterson B & Harrell FE (1990),
 Partial proportional odds models, Appl Stat 39:205.
@@ -17,16 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from analyses.optimise import Convergence
-from outcomes.errors import ModelError
-
-__all__ = ["LINKS", "CumulativeRows", "Link", "Optimum", "loglik", "maximise", "rows_of_model"]
+__all__ = ["LINKS", "CumulativeRows", "Link", "rows_of_model"]
 
 Array = NDArray[np.float64]
-GRADIENT = 1e-10
-"""Largest absolute gradient of the log-likelihood at which the optimum counts as reached."""
-ROUNDING = 1e-20
-"""Expected gain in log-likelihood that is rounding: parameters are then within 1e-10 standard errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +38,10 @@ class Link:
         ``log f(x)``.
     score : callable
         ``f'(x) / f(x)``.
+    ratios : callable
+        First, second and third derivative of f over f.
+    quantile : callable
+        ``F^-1(p)``.
     """
 
     name: str
@@ -53,6 +50,18 @@ class Link:
     log_sf: Callable[[Array], Array]
     log_density: Callable[[Array], Array]
     score: Callable[[Array], Array]
+    ratios: Callable[[Array], tuple[Array, Array, Array]]
+    quantile: Callable[[Array], Array]
+
+    def cdf(self, x: Array) -> Array:
+        """Return ``F(x)``."""
+        value: Array = np.exp(self.log_cdf(x))
+        return value
+
+    def density(self, x: Array) -> Array:
+        """Return ``f(x)``, the derivative of the distribution."""
+        value: Array = np.exp(self.log_density(x))
+        return value
 
 
 def _logit_interval(u: Array, low: Array) -> Array:
@@ -84,6 +93,46 @@ def _logistic_log_density(x: Array) -> Array:
     return value
 
 
+def _logistic_ratios(x: Array) -> tuple[Array, Array, Array]:
+    s = -np.tanh(x / 2)
+    f = (1 - s**2) / 4
+    return s, s**2 - 2 * f, s * (s**2 - 8 * f)
+
+
+def _normal_ratios(x: Array) -> tuple[Array, Array, Array]:
+    return -x, x**2 - 1, x * (3 - x**2)
+
+
+def _cloglog_ratios(x: Array) -> tuple[Array, Array, Array]:
+    e = np.exp(x)
+    return 1 - e, 1 - 3 * e + e**2, 1 - 7 * e + 6 * e**2 - e**3
+
+
+def _loglog_ratios(x: Array) -> tuple[Array, Array, Array]:
+    first, second, third = _cloglog_ratios(-x)
+    return -first, second, -third
+
+
+def _cauchy_ratios(x: Array) -> tuple[Array, Array, Array]:
+    size = 1 + x**2
+    return -2 * x / size, (6 * x**2 - 2) / size**2, 24 * x * (1 - x**2) / size**3
+
+
+def _cauchy_interval(u: Array, low: Array) -> Array:
+    # atan u - atan l is the angle of (1 + u l, u - l), which keeps its digits in both tails; an infinite end
+    # leaves the angle of one tail.
+    top, bottom = np.isposinf(u), np.isneginf(low)
+    a, b = np.where(top, 0.0, u), np.where(bottom, 0.0, low)
+    angle = np.arctan2(np.where(top | bottom, 1.0, a - b), np.where(top, b, np.where(bottom, -a, 1 + a * b)))
+    value: Array = np.where(top & bottom, 0.0, np.log(angle / np.pi))
+    return value
+
+
+def _cauchy_log_cdf(x: Array) -> Array:
+    value: Array = np.log(np.arctan2(1.0, -x) / np.pi)
+    return value
+
+
 LINKS: dict[str, Link] = {
     "logit": Link(
         "logit",
@@ -92,6 +141,8 @@ LINKS: dict[str, Link] = {
         lambda x: special.log_expit(-x),
         _logistic_log_density,
         lambda x: -np.tanh(x / 2),
+        _logistic_ratios,
+        special.logit,
     ),
     "probit": Link(
         "probit",
@@ -100,6 +151,8 @@ LINKS: dict[str, Link] = {
         lambda x: special.log_ndtr(-x),
         lambda x: -(x**2) / 2 - np.log(2 * np.pi) / 2,
         lambda x: -x,
+        _normal_ratios,
+        special.ndtri,
     ),
     # F(x) = 1 - exp(-exp(x))
     "cloglog": Link(
@@ -109,6 +162,8 @@ LINKS: dict[str, Link] = {
         lambda x: -np.exp(x),
         lambda x: x - np.exp(x),
         lambda x: 1 - np.exp(x),
+        _cloglog_ratios,
+        lambda p: np.log(-np.log1p(-p)),
     ),
     # F(x) = exp(-exp(-x)), the mirror image of cloglog
     "loglog": Link(
@@ -118,9 +173,22 @@ LINKS: dict[str, Link] = {
         lambda x: _cloglog_log_cdf(-x),
         lambda x: -x - np.exp(-x),
         lambda x: np.exp(-x) - 1,
+        _loglog_ratios,
+        lambda p: -np.log(-np.log(p)),
+    ),
+    # F(x) = 1/2 + atan(x) / pi: heavy tails
+    "cauchit": Link(
+        "cauchit",
+        _cauchy_interval,
+        _cauchy_log_cdf,
+        lambda x: _cauchy_log_cdf(-x),
+        lambda x: -np.log1p(x**2) - np.log(np.pi),
+        lambda x: -2 * x / (1 + x**2),
+        _cauchy_ratios,
+        lambda p: np.tan(np.pi * (p - 0.5)),
     ),
 }
-"""Links by name; all have log-concave densities, so the log-likelihood is concave."""
+"""Links by name; all but cauchit have log-concave densities, so the log-likelihood is (Pratt 1981, JASA 76:103)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,32 +207,6 @@ class CumulativeRows:
     lower: Array
     has_upper: NDArray[np.bool_]
     has_lower: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Value:
-    """Log-likelihood with its derivatives; `information` is minus the Hessian (the observed information)."""
-
-    loglik: float
-    gradient: Array
-    information: Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Optimum:
-    """Where the optimisation stopped.
-
-    Attributes
-    ----------
-    psi : array, shape (q,)
-    value : Value
-    convergence : Convergence
-        How the search ended, with a sentence.
-    """
-
-    psi: Array
-    value: Value
-    convergence: Convergence
 
 
 def rows_of_model(grades: NDArray[np.intp], n_grades: int, x: Array, nominal: Array) -> CumulativeRows:
@@ -198,105 +240,3 @@ def rows_of_model(grades: NDArray[np.intp], n_grades: int, x: Array, nominal: Ar
     upper[has_upper, effects] = -x[has_upper]
     lower[has_lower, effects] = -x[has_lower]
     return CumulativeRows(upper, lower, has_upper, has_lower)
-
-
-def loglik(psi: Array, rows: CumulativeRows, link: Link) -> float:
-    """Return the log-likelihood, or minus infinity where an observed grade has no positive probability."""
-    log_p = _log_probabilities(psi, rows, link)
-    return -np.inf if log_p is None else float(log_p.sum())
-
-
-def _log_probabilities(psi: Array, rows: CumulativeRows, link: Link) -> Array | None:
-    u, low = rows.upper @ psi, rows.lower @ psi
-    both = rows.has_upper & rows.has_lower
-    if np.any(u[both] <= low[both]):
-        return None
-    log_p = np.zeros(len(u))
-    log_p[both] = link.log_interval(u[both], low[both])
-    first, last = rows.has_upper & ~rows.has_lower, rows.has_lower & ~rows.has_upper
-    log_p[first] = link.log_cdf(u[first])
-    log_p[last] = link.log_sf(low[last])
-    return log_p if np.all(np.isfinite(log_p)) else None
-
-
-def derivatives(psi: Array, rows: CumulativeRows, link: Link) -> Value | None:
-    """Return log-likelihood, gradient and observed information, or None outside the parameter space."""
-    log_p = _log_probabilities(psi, rows, link)
-    if log_p is None:
-        return None
-    a, da = _density_over_probability(rows.upper @ psi, rows.has_upper, log_p, link)
-    b, db = _density_over_probability(rows.lower @ psi, rows.has_lower, log_p, link)
-    slope = rows.upper * a[:, None] - rows.lower * b[:, None]
-    curvature = rows.upper.T @ (rows.upper * da[:, None]) - rows.lower.T @ (rows.lower * db[:, None])
-    return Value(float(log_p.sum()), slope.sum(axis=0), slope.T @ slope - curvature)
-
-
-def _density_over_probability(
-    x: Array, present: NDArray[np.bool_], log_p: Array, link: Link
-) -> tuple[Array, Array]:
-    """Return f(x)/P and f'(x)/P, zero where there is no threshold."""
-    ratio, change = np.zeros(len(x)), np.zeros(len(x))
-    ratio[present] = np.exp(link.log_density(x[present]) - log_p[present])
-    change[present] = ratio[present] * link.score(x[present])
-    return ratio, change
-
-
-def maximise(start: Array, rows: CumulativeRows, link: Link, max_iterations: int = 200) -> Optimum:
-    """Climb to the maximum by Newton steps, halved until the likelihood does not fall.
-
-    Parameters
-    ----------
-    start : array, shape (q,)
-        A point where every observed grade has a positive probability.
-    rows : CumulativeRows
-    link : Link
-    max_iterations : int
-
-    Returns
-    -------
-    Optimum
-        Converged where the largest gradient is `GRADIENT` or less, or the expected gain is rounding.
-
-    Raises
-    ------
-    ModelError
-        Where the start gives an observed grade no positive probability.
-    """
-    psi = np.asarray(start, dtype=float)
-    value = derivatives(psi, rows, link)
-    if value is None:
-        raise ModelError(
-            "the search for the ordinal model's optimum starts outside its parameter space",
-            expected="thresholds in rising order",
-            got=np.round(psi, 4).tolist(),
-        )
-    for iteration in range(max_iterations):
-        step: Array = np.linalg.lstsq(value.information, value.gradient, rcond=None)[0].astype(float)
-        at_rounding = 0 <= step @ value.gradient <= ROUNDING
-        if at_rounding or np.max(np.abs(value.gradient)) <= GRADIENT:
-            return Optimum(psi, value, _ended(value, iteration, converged=True))
-        moved = _step(psi, step, value, rows, link)
-        if moved is None:
-            return Optimum(psi, value, _ended(value, iteration, converged=False))
-        psi, value = moved
-    return Optimum(psi, value, _ended(value, max_iterations, converged=False))
-
-
-def _ended(value: Value, iterations: int, converged: bool) -> Convergence:
-    largest = float(np.max(np.abs(value.gradient)))
-    outcome = "Converged" if converged else "Not converged"
-    sentence = f"{outcome} after {iterations} Newton steps; largest gradient {largest:.1e}."
-    return Convergence(converged, sentence, "Newton", iterations, -2 * value.loglik, largest)
-
-
-def _step(
-    psi: Array, step: Array, value: Value, rows: CumulativeRows, link: Link
-) -> tuple[Array, Value] | None:
-    # Rounding in a sum of n terms must not stop a step that is right; it is far below any real fall.
-    slack = 1e-12 * max(1.0, abs(value.loglik))
-    for halving in range(60):
-        tried = psi + step / 2.0**halving
-        found = derivatives(tried, rows, link)
-        if found is not None and found.loglik >= value.loglik - slack:
-            return tried, found
-    return None

@@ -1,8 +1,9 @@
 """Is one effect enough for all thresholds? Likelihood-ratio tests against partly non-proportional models.
 
 For each term the model is fitted again with an effect of the term's columns at every threshold (Peterson B &
-Harrell FE 1990, Appl Stat 39:205), as ``ordinal::nominal_test`` does. Where that model separates, its likelihood
-has no maximum, and the answer is "not testable" with the reason.
+Harrell FE 1990, Appl Stat 39:205), as ``ordinal::nominal_test`` does; with random effects the marginal
+likelihoods at the same quadrature are compared. Where that model separates, its likelihood has no maximum, and the
+answer is "not testable" with the reason.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analyses.cumulative_link import LINKS, maximise, rows_of_model
-from analyses.separation import diverging_parameters
+from outcomes.errors import ConvergenceError
 
 if TYPE_CHECKING:
-    from analyses.ordinal import OrdinalFit
+    from analyses.ordinal_fit import OrdinalFit
 
 __all__ = ["proportional_odds_test"]
 
@@ -33,7 +33,7 @@ def proportional_odds_test(fit: OrdinalFit, alpha: float = 0.05) -> pd.DataFrame
     Parameters
     ----------
     fit : OrdinalFit
-        The proportional model.
+        The proportional model, or one that is so in part.
     alpha : float
         Level at which `answer` calls the assumption contradicted.
 
@@ -43,58 +43,47 @@ def proportional_odds_test(fit: OrdinalFit, alpha: float = 0.05) -> pd.DataFrame
         A row a term: ``term, df, loglik, statistic, p_value, answer``. The statistic is twice the gain in
         log-likelihood; `answer` is "not contradicted", "contradicted", or "not testable" with the reason.
     """
-    rows = [_test_term(fit, term, at, alpha) for term, at in _terms(fit)]
+    rows = [_test_term(fit, term, columns, alpha) for term, columns in _terms(fit)]
     return pd.DataFrame(rows, columns=["term", "df", "loglik", "statistic", "p_value", "answer"])
 
 
 def _terms(fit: OrdinalFit) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """Every term but the intercept, with the positions of its columns among the model's effects."""
+    """Every term with one effect over the thresholds, with the positions of its columns in the design."""
     for term, columns in fit.frame.spec.term_indices.items():
-        at = np.flatnonzero(np.isin(fit.kept, list(columns)))
-        if len(at):
-            yield str(term), at
+        mine = fit.located[np.isin(fit.located, list(columns))]
+        if len(mine):
+            yield str(term), mine
 
 
-def _test_term(fit: OrdinalFit, term: str, at: NDArray[np.intp], alpha: float) -> dict[str, Any]:
-    thresholds = len(fit.grades) - 1
-    df = len(at) * (thresholds - 1)
+def _test_term(fit: OrdinalFit, term: str, columns: NDArray[np.intp], alpha: float) -> dict[str, Any]:
+    from analyses.ordinal import fit_grades
+
+    parameters = fit.thresholds_of.matrix.shape[1]
+    df = len(columns) * (parameters - 1)
     row: dict[str, Any] = {"term": term, "df": df, "loglik": nan, "statistic": nan, "p_value": nan}
-    if thresholds == 1:
+    if len(fit.thresholds) == 1:
         return row | {"answer": f"{NOT_TESTABLE}: two grades have one threshold only"}
-    grades = np.searchsorted(np.unique(fit.frame.y), fit.frame.y).astype(np.intp)
-    x = fit.frame.x[:, fit.kept]
-    others = np.setdiff1d(np.arange(x.shape[1]), at)
-    nominal = np.column_stack([np.ones(len(x)), x[:, at]])
-    rows = rows_of_model(grades, len(fit.grades), x[:, others], nominal)
-    diverging = diverging_parameters(rows)
-    if len(diverging):
-        names = _parameter_names(fit, at, others)
-        of_term = [position for position in diverging if 0 <= position - thresholds < len(at) * thresholds]
-        more = f" and {len(diverging) - 1} more" if len(diverging) > 1 else ""
+    nominal = np.concatenate([fit.nominal, columns])
+    try:
+        freer = fit_grades(fit.frame, fit.labels, fit.link, fit.threshold, nominal, fit.quadrature)
+    except ConvergenceError as error:
+        reason = str(error.got)
+        named = reason.removeprefix("infinite estimates of ").split(", ")
+        of_term = [name for name in named if any(fit.frame.columns[at] in name for at in columns)]
+        more = f" and {len(named) - 1} more" if len(named) > 1 else ""
         return row | {
             "answer": f"{NOT_TESTABLE}: with an effect at each threshold the grades separate "
-            f"(no finite estimate of {names[(of_term or list(diverging))[0]]}{more})"
+            f"(no finite estimate of {(of_term or named)[0]}{more})"
         }
-    beta = fit.psi[thresholds:]
-    start = np.concatenate([fit.psi[:thresholds], np.repeat(-beta[at], thresholds), beta[others]])
-    optimum = maximise(start, rows, LINKS[fit.link])
-    if not optimum.convergence.converged:
+    if not freer.converged:
         return row | {
-            "answer": f"{NOT_TESTABLE}: the model with an effect at each threshold has {optimum.convergence}"
+            "answer": f"{NOT_TESTABLE}: with an effect at each threshold: {freer.convergence.sentence}"
         }
-    statistic = max(0.0, 2 * (optimum.value.loglik - fit.loglik))
+    statistic = max(0.0, 2 * (freer.loglik - fit.loglik))
     p_value = float(stats.chi2.sf(statistic, df))
     return row | {
-        "loglik": optimum.value.loglik,
+        "loglik": freer.loglik,
         "statistic": statistic,
         "p_value": p_value,
         "answer": "contradicted" if p_value < alpha else "not contradicted",
     }
-
-
-def _parameter_names(fit: OrdinalFit, at: NDArray[np.intp], others: NDArray[np.intp]) -> list[str]:
-    effects = [fit.frame.columns[column] for column in fit.kept]
-    by_threshold = [
-        f"{name} at {cut}" for name in (effects[position] for position in at) for cut in fit.thresholds
-    ]
-    return [*fit.thresholds, *by_threshold, *(effects[position] for position in others)]

@@ -1,9 +1,14 @@
-"""Whether a cumulative link model has maximum likelihood estimates at all.
+"""Whether a model of grades, responders or counts has maximum likelihood estimates at all.
 
 The log-likelihood grows without end along a direction d where every observation's upper threshold does not
 fall and its lower one does not rise (``u'd >= 0``, ``l'd <= 0``), not all of them staying put. That is the
 ordinal form of complete and quasi-complete separation (Albert A & Anderson JA 1984, Biometrika 71:1). A linear
-programme finds such a direction or proves that there is none (Konis K 2007, DPhil thesis, Oxford).
+programme finds such a direction or proves that there is none (Konis K 2007, DPhil thesis, Oxford). For responders
+a success has its predictor as upper threshold and a failure as lower one; for counts zero has the lower one only,
+and any other count both.
+
+Where such a direction exists, the marginal likelihood with random effects grows along it too, for it is an average
+of likelihoods that do.
 """
 
 from __future__ import annotations
@@ -13,13 +18,42 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from analyses.cumulative_link import CumulativeRows
+from analyses.integrand import predictors
+from analyses.marginal_likelihood import Solution
 
-__all__ = ["diverging_parameters"]
+__all__ = ["diverging_parameters", "surely_finite"]
 
 Array = NDArray[np.float64]
 
 _TOLERANCE = 1e-6
 """Slack below which a direction counts as none: far above the programme's 1e-9, far below its bound of 1."""
+
+_CURVED = 1e-5
+"""Curvature of a row's log-likelihood above which none of its ends is in a tail: the slope there is as large."""
+
+
+def surely_finite(solution: Solution) -> bool:
+    """Whether a search without random effects itself proves that the maximum exists.
+
+    It does where it ended at a stationary point with full curvature and no row in a tail: along a direction of
+    separation the gradient is not zero at any finite point.
+    """
+    block = solution.model.rows.blocks[0]
+    direction = block.likelihood.direction
+    with np.errstate(all="ignore"):
+        at = predictors(block, solution.fixed, 0.0)
+        _, _, second = block.likelihood.derivatives(at)
+    bends = [
+        second[a][a][np.isfinite(at[a]) & (block.weight > 0)] for a, along in enumerate(direction) if along
+    ]
+    size = np.sqrt(np.maximum(np.diag(solution.information), np.finfo(float).tiny))
+    values = np.linalg.eigvalsh(solution.information / np.outer(size, size))
+    return bool(
+        solution.convergence.converged
+        and solution.convergence.gradient < _CURVED / 10
+        and max(float(bend.max(initial=-np.inf)) for bend in bends) < -_CURVED
+        and values[0] > 1e-9
+    )
 
 
 def diverging_parameters(rows: CumulativeRows) -> NDArray[np.intp]:

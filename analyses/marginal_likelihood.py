@@ -1,0 +1,288 @@
+"""Maximum likelihood of models with random effects on a link scale: the search, and what is known at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyses.clustered_rows import ClusteredRows
+from analyses.integrand import Conditional, block_modes, conditional
+from analyses.optimise import Convergence, Minimum, Point, minimise
+from analyses.quadrature import Rule, adaptive_rule
+from analyses.random_effects_likelihood import block_slopes, block_value
+
+__all__ = ["MarginalModel", "Solution", "evaluate_modes", "log_likelihood", "maximise_likelihood", "scores"]
+
+Array = NDArray[np.float64]
+SMALL = 0.02
+"""Standard deviation on the link scale below which zero is tried: an effect of 2 % of a unit."""
+NO_LOSS = 1e-7
+"""Loss of log-likelihood that is none: the search cannot tell a small standard deviation from zero by it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarginalModel:
+    """A log-likelihood: the rows by cluster and the number of nodes.
+
+    ``scale`` (n_fixed,) divides the fixed parameters in the search, so that an age beside a 0/1 column is no harder.
+    """
+
+    rows: ClusteredRows
+    quadrature: int
+    scale: Array
+
+    @property
+    def rule(self) -> Rule:
+        """Quadrature rule."""
+        return adaptive_rule(self.quadrature)
+
+    @property
+    def n_fixed(self) -> int:
+        """Number of fixed parameters; those of the covariance come after them."""
+        return self.rows.n_fixed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """Where a search ended.
+
+    Attributes
+    ----------
+    model
+        The log-likelihood.
+    parameters
+        Fixed parameters, then the entries of the covariances' lower factors, diagonals not negative; shape (q,).
+    information
+        Observed information: minus the exact Hessian of the log-likelihood as approximated, shape (q, q).
+    free
+        Parameters that do not lie on the boundary (a standard deviation of zero), shape (q,).
+    loglik
+        Log-likelihood.
+    convergence
+        How the search ended.
+    """
+
+    model: MarginalModel
+    parameters: Array
+    information: Array
+    free: NDArray[np.bool_]
+    loglik: float
+    convergence: Convergence
+
+    @property
+    def fixed(self) -> Array:
+        """Fixed parameters."""
+        return self.parameters[: self.model.n_fixed]
+
+    @property
+    def covariance(self) -> Array:
+        """Covariance parameters."""
+        return self.parameters[self.model.n_fixed :]
+
+    @property
+    def inverse(self) -> Array:
+        """Covariance matrix of all parameters, shape (q, q); NaN for those on the boundary.
+
+        A direction in which the likelihood is flat (a factor's rotation where a variance is zero) has no
+        curvature and takes no part.
+        """
+        at = np.flatnonzero(self.free)
+        block = self.information[np.ix_(at, at)]
+        size = np.sqrt(np.maximum(np.abs(np.diag(block)), np.finfo(float).tiny))
+        values, vectors = np.linalg.eigh(block / np.outer(size, size))
+        weight = np.where(values > 1e-11 * values.max(initial=0.0), 1 / np.where(values == 0, 1, values), 0.0)
+        whole = np.full(self.information.shape, np.nan)
+        whole[np.ix_(at, at)] = (vectors * weight) @ vectors.T / np.outer(size, size)
+        return whole
+
+
+def log_likelihood(model: MarginalModel, parameters: Array) -> float:
+    """Log-likelihood at any parameters; minus infinity outside their space."""
+    with np.errstate(all="ignore"):
+        found = evaluate_modes(model, parameters, None)
+        if found is None:
+            return -np.inf
+        fixed = parameters[: model.n_fixed]
+        parts = zip(model.rows.blocks, found, strict=True)
+        return float(sum(b.count @ block_value(b, at, fixed, model.rule) for b, at in parts))
+
+
+def evaluate_modes(
+    model: MarginalModel, parameters: Array, start: Sequence[Array] | None
+) -> list[Conditional] | None:
+    """Return every block's integrand at its modes, or None outside the parameter space."""
+    fixed, covariance = parameters[: model.n_fixed], parameters[model.n_fixed :]
+    found = []
+    for at, block in enumerate(model.rows.blocks):
+        mode, done = block_modes(block, fixed, covariance, None if start is None else start[at])
+        if not done.all() and start is not None:
+            mode, done = block_modes(block, fixed, covariance, None)
+        reached = conditional(block, fixed, covariance, mode) if done.all() else None
+        if reached is None:
+            return None
+        found.append(reached)
+    return found
+
+
+def scores(solution: Solution) -> Array:
+    """Gradient of each cluster's log-likelihood at the optimum, shape (clusters, q); rows where there are none.
+
+    Their sum is zero; their cross-products are the middle of a sandwich by cluster. Without random effects a row's
+    score stands for one unit of weight.
+    """
+    rows, fixed = solution.model.rows, solution.fixed
+    with np.errstate(all="ignore"):
+        found = evaluate_modes(solution.model, solution.parameters, None) or []
+        gradients = [
+            block_slopes(block, at, fixed, solution.model.rule).gradient
+            for block, at in zip(rows.blocks, found, strict=True)
+        ]
+    whole = np.empty((len(rows.block), len(solution.parameters)))
+    for at, gradient in enumerate(gradients):
+        mine = rows.block == at
+        whole[mine] = gradient[rows.position[mine]]
+    return whole
+
+
+def maximise_likelihood(model: MarginalModel, starts: Sequence[Array], method: str) -> Solution:
+    """Climb to the maximum of the likelihood by Newton steps with the exact Hessian.
+
+    Parameters
+    ----------
+    model
+        The log-likelihood.
+    starts
+        Parameters to start from, tried in turn until a search converges.
+    method
+        What the likelihood is, for the sentence: "Laplace's approximation", say.
+    """
+    everything = np.ones(len(starts[0]), dtype=bool)
+    minimum, how = _search(model, list(starts), everything)
+    parameters, free = minimum.theta, everything
+    for entry in _small_deviations(model, parameters):
+        trial, held = parameters.copy(), free.copy()
+        column = _column(model, entry)
+        trial[column], held[column] = 0.0, False
+        again, _ = _search(model, [trial], held)
+        if again.value - minimum.value <= 2 * NO_LOSS and again.converged:
+            parameters, free, minimum = again.theta, held, again
+    parameters = _positive_diagonals(model, parameters)
+    _, _, hessian = _slopes(model, parameters)
+    convergence = _convergence(minimum, how, method)
+    return Solution(model, parameters, -hessian, free, -minimum.value / 2, convergence)
+
+
+def with_boundary(solution: Solution, names: Sequence[str]) -> Solution:
+    """Name the variance components that lie on the boundary in the sentence of a solution."""
+    if not names or not solution.convergence.converged:
+        return solution
+    sentence = (
+        f"{solution.convergence.sentence} On the boundary of the parameter space: {'; '.join(names)} "
+        "estimated as zero or degenerate, which is an answer; the other estimates and their standard errors hold."
+    )
+    return replace(
+        solution, convergence=replace(solution.convergence, sentence=sentence, boundary=tuple(names))
+    )
+
+
+def _small_deviations(model: MarginalModel, parameters: Array) -> list[int]:
+    """Diagonal entries of the factors that are small, with nothing else in their row."""
+    covariance = parameters[model.n_fixed :]
+    entries = model.rows.entries
+    rows = {
+        (term, row): [at for at, (t, r, _) in enumerate(entries) if (t, r) == (term, row)]
+        for term, row, _ in entries
+    }
+    return [
+        next(at for at in mine if entries[at][1] == entries[at][2])
+        for mine in rows.values()
+        if np.sqrt((covariance[mine] ** 2).sum()) < SMALL
+    ]
+
+
+def _column(model: MarginalModel, diagonal: int) -> NDArray[np.intp]:
+    """Positions among all parameters of an effect's row and column of the factor: it vanishes as a whole."""
+    term, row, _ = model.rows.entries[diagonal]
+    mine = [at for at, (t, r, c) in enumerate(model.rows.entries) if t == term and (r == row or c == row)]
+    return model.n_fixed + np.array(mine, dtype=np.intp)
+
+
+def _positive_diagonals(model: MarginalModel, parameters: Array) -> Array:
+    """Turn the sign of a factor's columns so that diagonals are not negative; the likelihood stays."""
+    turned = parameters.copy()
+    entries = model.rows.entries
+    for at, (term, row, column) in enumerate(entries):
+        if row == column and parameters[model.n_fixed + at] < 0:
+            mine = [k for k, (t, _, c) in enumerate(entries) if t == term and c == column]
+            turned[model.n_fixed + np.array(mine)] *= -1
+    return turned
+
+
+def _slopes(
+    model: MarginalModel, parameters: Array, found: list[Conditional] | None = None
+) -> tuple[float, Array, Array]:
+    with np.errstate(all="ignore"):
+        reached = found if found is not None else evaluate_modes(model, parameters, None)
+        assert reached is not None  # the search ended inside the parameter space
+        value, gradient = 0.0, np.zeros(len(parameters))
+        hessian = np.zeros((len(parameters),) * 2)
+        for block, at in zip(model.rows.blocks, reached, strict=True):
+            slopes = block_slopes(block, at, parameters[: model.n_fixed], model.rule)
+            value += float(block.count @ slopes.value)
+            gradient += block.count @ slopes.gradient
+            hessian += slopes.hessian
+    return value, gradient, hessian
+
+
+def _search(model: MarginalModel, starts: list[Array], free: NDArray[np.bool_]) -> tuple[Minimum, str]:
+    """Minimise the deviance over the free parameters; the minimum found has all of them, in their own units."""
+    scale = np.ones(len(free))
+    scale[: model.n_fixed] = model.scale
+    template = starts[0].copy()
+    warm: list[list[Array]] = []
+
+    def whole(theta: Array) -> Array:
+        parameters = template.copy()
+        parameters[free] = theta / scale[free]
+        return parameters
+
+    def evaluate(theta: Array) -> Point | None:
+        parameters = whole(theta)
+        with np.errstate(all="ignore"):
+            found = evaluate_modes(model, parameters, warm[-1] if warm else None)
+            if found is None:
+                return None
+            fixed = parameters[: model.n_fixed]
+            blocks = zip(model.rows.blocks, found, strict=True)
+            deviance = -2 * float(sum(b.count @ block_value(b, at, fixed, model.rule) for b, at in blocks))
+        if not np.isfinite(deviance):
+            return None
+        reached = found
+
+        def slope() -> tuple[Array, Array]:
+            warm[:] = [[at.mode for at in reached]]
+            _, gradient, hessian = _slopes(model, parameters, reached)
+            root = scale[free]
+            return -2 * gradient[free] / root, -2 * hessian[np.ix_(free, free)] / np.outer(root, root)
+
+        return Point(deviance, slope)
+
+    minimum, how = minimise(evaluate, [(start * scale)[free] for start in starts])
+    return replace(minimum, theta=whole(minimum.theta)), how
+
+
+def _convergence(minimum: Minimum, how: str, method: str) -> Convergence:
+    if minimum.converged:
+        sentence = (
+            f"Converged ({method}; {how}, {minimum.iterations} steps; largest derivative of the deviance "
+            f"{minimum.gradient:.1g})."
+        )
+    else:
+        sentence = (
+            f"The search did not converge: after {minimum.iterations} steps ({how}) the largest derivative of the "
+            f"deviance is {minimum.gradient:.2g}. Do not use these numbers; try fewer terms or random effects."
+        )
+    return Convergence(minimum.converged, sentence, how, minimum.iterations, minimum.value, minimum.gradient)
