@@ -16,6 +16,7 @@ from analyses.covariance_model import Component, CovarianceModel
 from analyses.likelihood import Likelihood, Profile
 from analyses.optimise import Convergence, Minimum, Point, minimise
 from analyses.small_sample import kenward_roger_covariance, parameter_covariance
+from analyses.symmetric import below_zero, is_unbounded, model_without_bounds, start_without_bounds
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
@@ -29,6 +30,8 @@ class Estimate:
 
     Attributes
     ----------
+    model
+        The components; without bounds where that was asked for.
     minimum, method
         Where the search ended, and its method's name.
     profile
@@ -45,6 +48,7 @@ class Estimate:
         Covariance of the fixed effects, adjusted where the method adjusts it, shape (p, p).
     """
 
+    model: CovarianceModel
     minimum: Minimum
     method: str
     profile: Profile
@@ -57,7 +61,12 @@ class Estimate:
 
 
 def estimate(
-    likelihood: Likelihood, model: CovarianceModel, df_method: str, information: str, where: str
+    likelihood: Likelihood,
+    model: CovarianceModel,
+    df_method: str,
+    information: str,
+    where: str,
+    bounded: bool = True,
 ) -> Estimate:
     """Maximise a likelihood over the parameters of a covariance model.
 
@@ -72,6 +81,8 @@ def estimate(
         information.
     where
         The formula, for messages.
+    bounded
+        Whether variances of random effects are at least zero.
 
     Raises
     ------
@@ -79,6 +90,11 @@ def estimate(
         Where the covariance that was found is singular.
     """
     minimum, how = minimise(lambda theta: _point(theta, model, likelihood), _starts(model, likelihood))
+    if not bounded:  # search on from the bounded optimum, where variances may be negative
+        free = model_without_bounds(model)
+        start = start_without_bounds(model, free, minimum.theta)
+        minimum, how = minimise(lambda theta: _point(theta, free, likelihood), [start])
+        model = free
     natural = model.natural(model.natural_values(minimum.theta))
     at = likelihood.profile(natural.value)
     if at is None:
@@ -94,7 +110,16 @@ def estimate(
         bent = likelihood.curvature(at, natural, w, df_method == "kenward-roger")
         adjusted = kenward_roger_covariance(at.phi, bent, slopes.m, w)
     return Estimate(
-        minimum, how, at, natural.value, tuple(model.matrices(natural.value)), w, used, slopes.m, adjusted
+        model,
+        minimum,
+        how,
+        at,
+        natural.value,
+        tuple(model.matrices(natural.value)),
+        w,
+        used,
+        slopes.m,
+        adjusted,
     )
 
 
@@ -153,8 +178,9 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
     minimum, how = found.minimum, found.method
     pairs = list(zip(model.components, found.matrices, strict=True))
     residual = max(float(np.diag(matrix).max()) for component, matrix in pairs if component.is_residual)
+    negative = [component.name for component, matrix in pairs if below_zero(matrix)]
     boundary: list[str] = []
-    for component, matrix in pairs:
+    for component, matrix in [pair for pair in pairs if not is_unbounded(pair[0])]:
         for label, variance in zip(_labels(component), np.diag(matrix), strict=True):
             if variance < BOUNDARY * residual:
                 boundary.append(f"{component.name}: variance of {label}")
@@ -170,6 +196,12 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
             f"The search did not converge: after {minimum.iterations} steps ({how}) the largest derivative is "
             f"{minimum.gradient:.2g}. "
             "Do not use these numbers; try a covariance with fewer parameters."
+        )
+    elif negative:
+        sentence = (
+            f"Converged ({how}, {minimum.iterations} steps) without bounds, with an estimate below zero: "
+            f"{'; '.join(negative)}. Values of one subject are then less alike than those of different subjects; "
+            "tests of the fixed effects hold, conditional modes of these effects are not defined."
         )
     elif boundary:
         sentence = (

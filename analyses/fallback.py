@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 from analyses.formula import CovarianceTerm, MixedFormula, RandomTerm, ResidualTerm, parse_formula
@@ -181,11 +182,10 @@ def default_fallback(parts: MixedFormula) -> tuple[str, ...]:
     ``us(visit | patient)``                 ``toeph``, ``csh``, ``(1 | patient)``
     ``us(arm | patient)``                   ``csh``, ``(1 | patient)``: arms have no lags
     ``us(visit | arm / patient)``           ``toeph``, ``csh``, ``cs``, each by arm; ``(1 | patient)``
-    ``us(arm | patient) @ us(visit)``       ``us @ toeph``, ``us @ csh``, ``csh @ csh``, then nested intercepts
-                                            ``(1 | patient) + (1 | patient:arm)``
+    ``us(arm | patient) @ us(visit)``       ``us @ toeph``, ``us @ csh``, ``csh @ csh``, ``(1 | patient/arm)``
     ``(1 + week | patient)``                ``(1 + week || patient)``, ``(1 | patient)``
     ``(0 + visit | patient)``               random intercepts with the lesions' covariance as it is, then with
-    ``+ us(visit | patient:lesion)``        simpler ones, then ``(1 | patient) + (1 | patient:lesion)``
+    ``+ us(visit | patient:lesion)``        simpler ones, then ``(1 | patient/lesion)``
     ======================================  ==============================================================
 
     Toeplitz structures are tried only over a course in time (see `TIME_WORDS`). Subjects and groups stay as they are;
@@ -202,17 +202,9 @@ def default_fallback(parts: MixedFormula) -> tuple[str, ...]:
         found += residuals
     if intercepts:
         found.append(intercepts)
-    own = _squeezed(_own_terms(parts))
-    return tuple(dict.fromkeys(term for term in found if _squeezed(term) != own))
-
-
-def _own_terms(parts: MixedFormula) -> str:
-    terms = [term.text for term in parts.random]
-    return " + ".join([*terms, *([parts.residual.text] if parts.residual is not None else [])])
-
-
-def _squeezed(text: str) -> str:
-    return "".join(text.split())
+    own = (parts.random, parts.residual)
+    read = {term: parse_formula(f"{parts.fixed} + {term}") for term in found}
+    return tuple(term for term, complete in read.items() if (complete.random, complete.residual) != own)
 
 
 def _intercepts(parts: MixedFormula) -> str:
@@ -220,7 +212,11 @@ def _intercepts(parts: MixedFormula) -> str:
     subjects = list(parts.subjects)
     if parts.residual is not None and len(parts.residual.factors) > 1:
         subjects.append((*parts.residual.subject, parts.residual.factors[0].coordinate))
-    return " + ".join(f"(1 | {_joined(subject)})" for subject in sorted(subjects, key=len))
+    subjects.sort(key=len)
+    if all(longer[: len(subject)] == subject for subject, longer in pairwise(subjects)):
+        within = (_joined(longer[len(subject) :]) for subject, longer in pairwise(subjects))
+        return f"(1 | {'/'.join([_joined(subjects[0]), *within])})" if subjects else ""
+    return " + ".join(f"(1 | {_joined(subject)})" for subject in subjects)
 
 
 def _simpler_random(terms: Sequence[RandomTerm], residual: ResidualTerm | None) -> list[str]:
@@ -282,13 +278,29 @@ def _sentence(message: str) -> str:
     return f"{message[:1].upper()}{message[1:].rstrip('.')}."
 
 
-def check_failure_options(on_failure: str, fallback: Sequence[str] | None) -> None:
-    """Refuse an unknown ``on_failure``, and a list of fallbacks that would not be walked.
+def fit_or_fall_back(
+    formula: str, fit: Callable[[str], FitT], on_failure: str, fallback: Sequence[str] | None
+) -> tuple[FitT, tuple[FallbackStep, ...]]:
+    """Fit a model, and do what was asked for where it cannot be fitted.
+
+    Parameters
+    ----------
+    formula, on_failure, fallback
+        Of `analyses.fit_mixed_model`.
+    fit
+        Fits one formula.
+
+    Returns
+    -------
+    fit, tuple of FallbackStep
+        The fit, and the walk where fallbacks were to be tried; else empty.
 
     Raises
     ------
     ModelError
-        In both cases.
+        Where ``on_failure`` is unknown, a list of fallbacks would not be walked, or as `fit` and `first_that_fits`.
+    ConvergenceError
+        As `first_that_fits`; with ``raise`` where the model did not converge.
     """
     if on_failure not in ON_FAILURE:
         raise ModelError(
@@ -300,3 +312,9 @@ def check_failure_options(on_failure: str, fallback: Sequence[str] | None) -> No
             expected='on_failure="fallback", fallback=["csh(visit | patient)", "(1 | patient)"]',
             got=f"on_failure={on_failure!r}, fallback={fallback!r}",
         )
+    if on_failure == "fallback":
+        return first_that_fits(fallback_formulas(formula, fallback), fit)
+    found = fit(formula)
+    if on_failure == "raise" and not found.convergence:
+        raise ConvergenceError("the model did not converge", got=found.convergence.sentence, where=formula)
+    return found, ()

@@ -23,6 +23,7 @@ from analyses.crossproducts import Layout, accumulate
 from analyses.direct_product import DirectProduct, make_structure
 from analyses.direct_products import direct
 from analyses.estimation import convergence, estimate, parameter_table
+from analyses.fallback import fit_or_fall_back
 from analyses.lag_covariance import ExponentialDecay
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
@@ -45,6 +46,9 @@ def fit_mixed_model(
     df_method: str = "kenward-roger-linear",
     vcov: str = "model",
     information: str = "observed",
+    bounded: bool = True,
+    on_failure: str = "return",
+    fallback: Sequence[str] | None = None,
 ) -> MixedModelFit:
     """Fit a Gaussian mixed model.
 
@@ -68,6 +72,18 @@ def fit_mixed_model(
         the model's own covariance).
     information
         ``observed`` (as PROC MIXED and mmrm) or ``expected`` (as pbkrtest).
+    bounded
+        Whether variances of random effects are at least zero (True, as in lme4 and PROC MIXED). With False they may
+        be negative as long as the data's covariance is positive definite (PROC MIXED's NOBOUND); conditional modes of
+        such effects are not defined.
+    on_failure
+        What happens where the search does not converge or the data cannot carry the covariance: ``return`` (a fit
+        that did not converge is returned, a covariance that cannot be is an error), ``raise`` (an error in both
+        cases), or ``fallback`` (simpler covariances are tried in order, and the walk is kept in ``fit.walk``). An
+        estimate on the boundary is an answer, not a failure.
+    fallback
+        With ``on_failure="fallback"``: covariance terms, random terms or whole formulas to try, in order, as a
+        protocol names them; None for `analyses.fallback.default_fallback`.
 
     Returns
     -------
@@ -78,9 +94,18 @@ def fit_mixed_model(
     ------
     FormulaError, ModelError
         Where the formula cannot be read or the data cannot carry the model.
+    ConvergenceError
+        With ``raise`` where the search did not converge; with ``fallback`` where no model of the list could be
+        fitted: it lists the whole walk.
     """
     _check_options(df_method, vcov, information)
-    return fit_model_frame(make_model_frame(formula, data, weights), reml, df_method, information, vcov)
+
+    def fit(one: str) -> MixedModelFit:
+        frame = make_model_frame(one, data, weights)
+        return fit_model_frame(frame, reml, df_method, information, vcov, bounded)
+
+    found, walk = fit_or_fall_back(formula, fit, on_failure, fallback)
+    return replace(found, walk=walk)
 
 
 def fit_model_frame(
@@ -89,6 +114,7 @@ def fit_model_frame(
     df_method: str = "kenward-roger-linear",
     information: str = "observed",
     vcov: str = "model",
+    bounded: bool = True,
 ) -> MixedModelFit:
     """Fit the model of a frame that was evaluated before: `fit_mixed_model` without reading formula and data.
 
@@ -108,7 +134,8 @@ def fit_model_frame(
         border = make_border(model, clustering.border, random)
         w = np.column_stack([w[:, :-1], border_columns(clustering.border, random), w[:, -1:]])
     likelihood = Likelihood(make_products(layout, w), len(standard.kept), reml, border)
-    found = estimate(likelihood, model, df_method, information, frame.formula.text)
+    found = estimate(likelihood, model, df_method, information, frame.formula.text, bounded)
+    model = found.model
     at = found.profile
     columns = frame.x[:, standard.kept]
     small = SmallSample(

@@ -14,6 +14,7 @@ from analyses.anova import term_hypotheses
 from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import Layout
 from analyses.encoding import encode
+from analyses.fallback import FallbackStep
 from analyses.inference import f_table, t_table
 from analyses.lag_covariance import covariance_over_time, shown_times
 from analyses.marginal_residuals import marginal_residuals
@@ -56,6 +57,8 @@ class MixedModelFit:
     crossed
         Positions of the random terms that stand beside the clusters of ``layout`` and not within them: those whose
         subjects cross others, and coarse ones of few units with many rows (`analyses.border`).
+    walk
+        Where the fit was to fall back: every model that was tried, the one fitted last; else empty.
     df_method, information
         How tests are made, and which information was used (as it was possible).
     """
@@ -74,6 +77,7 @@ class MixedModelFit:
     inverses: Sequence[Array]
     cluster: Codes
     crossed: tuple[int, ...] = ()
+    walk: tuple[FallbackStep, ...] = ()
 
     @property
     def formula(self) -> str:
@@ -214,7 +218,8 @@ class MixedModelFit:
     def variance_components(self) -> pd.DataFrame:
         """Random effects and residual: ``group, term, variance, sd, correlation``.
 
-        Of terms with several effects the correlation with the term's first effect is given.
+        Of terms with several effects the correlation with the term's first effect is given. A variance below zero
+        (``bounded=False``) has no standard deviation and no correlation: NaN.
         """
         rows: list[dict[str, Any]] = []
         random = zip(self.frame.formula.random, self.frame.random_labels, strict=True)
@@ -223,7 +228,8 @@ class MixedModelFit:
         for group in self.frame.residual.groups:
             named.append((f"Residual {group}".strip(), labels if labels != ("residual",) else ("",)))
         for (group, terms), matrix in zip(named, self.component_matrices, strict=True):
-            spread = np.sqrt(np.diag(matrix))
+            variances = np.diag(matrix)
+            spread = np.sqrt(np.where(variances < 0, np.nan, variances))
             for at, term in enumerate(terms):
                 product = spread[0] * spread[at]
                 correlation = matrix[0, at] / product if at and product > 0 else np.nan
@@ -240,7 +246,10 @@ class MixedModelFit:
 
     @property
     def random_effects(self) -> pd.DataFrame:
-        """Conditional modes with their standard errors: ``group, unit, term, estimate, std_error``."""
+        """Conditional modes with their standard errors: ``group, unit, term, estimate, std_error``.
+
+        Effects whose covariance lies below zero (``bounded=False``) have no distribution: NaN.
+        """
         squared = self.standard.scale**2
         weighted = np.sqrt(self.frame.weights) * self.residuals("raw")
         inverses = tuple(inverse / squared for inverse in self.inverses)
@@ -528,4 +537,5 @@ class MixedModelFit:
         numbers = f"log-likelihood {self.loglik:.4f}, AIC {self.aic:.2f}, BIC {self.bic:.2f}; tests: {self.df_method}"
         alias = [f"dropped as aliased: {', '.join(self.aliased)}"] if self.aliased else []
         table = self.coefficients.to_string(index=False, float_format=lambda value: f"{value:.4g}")
-        return "\n".join([head, counts, numbers, self.convergence.sentence, *alias, table])
+        left = [f"left: {step}" for step in self.walk[:-1]]
+        return "\n".join([head, counts, numbers, self.convergence.sentence, *left, *alias, table])

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analyses.crossed_effects import CrossedEffects, crossed_effects, wide_design
 from analyses.crossproducts import Layout, RandomDesign
 from analyses.model_frame import ModelFrame
+from analyses.symmetric import below_zero
 
 Array = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def conditional_modes(
     -------
     DataFrame
         ``group`` (the subject's columns), ``unit`` (its labels), ``term``, ``estimate``, ``std_error``; in the order of
-        the terms, then of the units' first rows.
+        the terms, then of the units' first rows. NaN where G is no covariance, as it may be without bounds.
     """
     root = np.sqrt(frame.weights)[:, None]
     random = [replace(design, z=design.z * root) for design in frame.random]
@@ -66,14 +67,15 @@ def conditional_modes(
             spread = np.diag(border.covariance)[where].reshape(modes.shape)
         else:
             modes, spread = _within_clusters(design, covariance, layout, inverses, residuals, border)
+        defined = np.nan if below_zero(covariance) else 1.0
         first = np.unique(design.subject, return_index=True)[1]
         order = np.argsort(first, kind="stable")
         table = {
             "group": ":".join(term.subject),
             "unit": np.repeat(_unit_names(frame, term.subject)[first[order]], len(labels)),
             "term": np.tile(np.asarray(labels, dtype=object), len(first)),
-            "estimate": modes[order].reshape(-1),
-            "std_error": np.sqrt(np.maximum(spread[order], 0.0)).reshape(-1),
+            "estimate": defined * modes[order].reshape(-1),
+            "std_error": defined * np.sqrt(np.maximum(spread[order], 0.0)).reshape(-1),
         }
         tables.append(pd.DataFrame(table))
     if not tables:

@@ -15,7 +15,7 @@ from analyses.covariance import (
     nearest_positive_definite,
     upper_triangle,
 )
-from analyses.covariance_model import CovarianceModel
+from analyses.covariance_model import Component, CovarianceModel
 
 Array = NDArray[np.float64]
 ROUNDING = 1e-10
@@ -115,6 +115,11 @@ def start_without_bounds(bounded: CovarianceModel, model: CovarianceModel, theta
             for before, after, part in pairs
         ]
     )
+
+
+def is_unbounded(component: Component) -> bool:
+    """Whether a component's variances have no bounds."""
+    return isinstance(component.structure, Symmetric)
 
 
 def below_zero(matrix: Array) -> bool:
