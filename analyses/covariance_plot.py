@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyses.diagnostic_plots import LONGEST, literal
+from analyses.html_tables import SUPERSCRIPT
 from outcomes.errors import ModelError
 from outcomes.rounding import decimals_of, number_text
 
@@ -87,7 +88,8 @@ def covariance_panels(fit: MixedModelFit, part: str | None = None) -> tuple[Pane
     part
         ``residual`` (a panel a group), ``random`` (a panel a term), ``components`` (both, those of two levels or more),
         or ``marginal``: ``V = ZGZ' + R`` of the rows of the subject that has most. None takes the components, and
-        the marginal covariance where each of them is a single variance, as in ``(1 | patient/lesion)``.
+        the marginal covariance where each of them is a single variance, as in ``(1 | patient/lesion)``. Of independent
+        rows there is one variance only.
 
     Raises
     ------
@@ -103,7 +105,8 @@ def covariance_panels(fit: MixedModelFit, part: str | None = None) -> tuple[Pane
         )
     ]
     residual = _residual_panels(fit)
-    if part == "marginal":
+    independent = not random and fit.frame.formula.residual is None
+    if part == "marginal" and not independent:
         return (marginal_panel(fit),)
     if part == "random" and not random:
         raise ModelError(
@@ -114,7 +117,7 @@ def covariance_panels(fit: MixedModelFit, part: str | None = None) -> tuple[Pane
     several = tuple(panel for panel in (*random, *residual) if len(panel.labels) > 1)
     if several:
         return several
-    return (marginal_panel(fit),) if part is None else (*random, *residual)
+    return (marginal_panel(fit),) if part is None and not independent else (*random, *residual)
 
 
 def _residual_panels(fit: MixedModelFit) -> list[Panel]:
@@ -165,8 +168,6 @@ def _units(fit: MixedModelFit) -> tuple[NDArray[np.intp], tuple[str, ...]]:
     ]
     if frame.formula.residual is not None:
         found.append((frame.residual.design.subject, frame.formula.residual.subject))
-    if not found:
-        return np.zeros(fit.n_obs, dtype=np.intp), ()
     found.sort(key=lambda one: int(one[0].max()))
     shown = (one for one in found if np.bincount(one[0]).max() <= MOST_ROWS)
     return next(shown, found[-1])
@@ -215,17 +216,23 @@ def plot_covariance(fit: MixedModelFit, kind: str = "correlation", part: str | N
     longest = max(min(len(label), LONGEST) for panel in panels for label in panel.labels)
     size = max(len(panel.labels) for panel in panels)
     edge = float(np.clip(0.62 * size, 1.8, 7.0)) + min(0.08 * longest, 2.0)
+    power = _power([panel.sd if kind == "correlation" else panel.matrix for panel in panels])
+    scale = 10.0 ** (-power if kind == "covariance" else -2 * power)
+    panels = tuple(replace(panel, matrix=scale * panel.matrix) for panel in panels)
     figure = NotebookFigure(across * edge + 0.9, down * (edge + 0.25))
     axes = figure.subplots(down, across, squeeze=False).ravel()
     limits = _limits(panels, kind)
+    times = f"10{str(power).translate(SUPERSCRIPT)} " if power else ""
     unit = literal(fit.frame.formula.response.strip("`"))
     images = [
         _draw(place, panel, kind, limit) for place, panel, limit in zip(axes, panels, limits, strict=False)
     ]
     for place in axes[len(panels) :]:
         place.set_visible(False)
-    name = "Correlation" if kind == "correlation" else f"Covariance (squared units of {unit})"
-    if len(set(limits)) == 1:
+    name = "Correlation" if kind == "correlation" else f"Covariance ({times}squared units of {unit})"
+    if size == 1 and kind == "correlation":
+        bars = []  # there is no correlation to tell
+    elif len(set(limits)) == 1:
         bars = [figure.colorbar(images[0], ax=axes.tolist(), shrink=0.7, label=name)]
     else:
         bars = [
@@ -237,8 +244,18 @@ def plot_covariance(fit: MixedModelFit, kind: str = "correlation", part: str | N
     if kind == "correlation":
         slopes = any(panel.is_random for panel in panels)
         per = "; of slopes, per unit of their variable" if slopes else ""
-        figure.supxlabel(f"On the diagonal: SD in units of {unit}{per}", fontsize="small", x=0.01, ha="left")
+        figure.supxlabel(
+            f"On the diagonal: SD in {times}units of {unit}{per}", fontsize="small", x=0.01, ha="left"
+        )
     return figure
+
+
+def _power(values: list[Array]) -> int:
+    """Power of ten that is taken out of numbers too small or too large to be read in a cell; 0 for most."""
+    largest = max(float(np.abs(one).max()) for one in values)
+    if largest == 0 or 0.01 <= largest < 1e5:
+        return 0
+    return math.floor(math.log10(largest))
 
 
 def _limits(panels: tuple[Panel, ...], kind: str) -> list[tuple[float, float]]:

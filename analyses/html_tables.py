@@ -57,8 +57,11 @@ MOST_LEVELS = 30
 NONE = "–"
 """Where a row has no such number (no test without spread, no first correlation)."""
 
-FIXED_DECIMALS = range(9)
-"""Decimals that are written out; finer or coarser numbers are written with a power of ten."""
+FIXED_DECIMALS = range(-4, 9)
+"""Places, after or before the point, whose numbers are written out; finer or coarser ones with a power of ten."""
+
+MOST_WHOLE = 1e7
+"""Whole numbers below this are written without decimals."""
 
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -286,7 +289,7 @@ def _row_format(row: pd.Series) -> Callable[[float], str]:
 
 def _at_precision(precision: float) -> Callable[[float], str]:
     decimals = DIGITS - 1 - math.floor(math.log10(significant(precision, DIGITS)))
-    if decimals in FIXED_DECIMALS or -6 <= decimals < 0:
+    if decimals in FIXED_DECIMALS:
         fixed = max(0, decimals)
         return lambda value: number_text(value, fixed, NONE)
     return lambda value: _with_power(value, decimals)
@@ -318,7 +321,7 @@ def _common_format(sizes: np.ndarray, values: np.ndarray) -> Callable[[float], s
     counted_sizes = sizes[np.isfinite(sizes) & (sizes > 1e-6 * largest)]
     if not len(counted_sizes):
         return lambda value: number_text(value, 0, NONE)
-    if (counted_sizes == np.round(counted_sizes)).all() and (finite == np.round(finite)).all():
+    if largest < MOST_WHOLE and (finite == np.round(finite)).all():
         return lambda value: number_text(value, 0, NONE)
     return _at_precision(float(counted_sizes.min()))
 

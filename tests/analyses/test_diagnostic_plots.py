@@ -233,6 +233,23 @@ def test_covariances_are_shown_where_asked(by_arm):
     np.testing.assert_allclose(axes.images[0].get_array(), by_arm.covariance["Laser"])
 
 
+@pytest.mark.parametrize(("factor", "times"), [(1e9, "10⁹"), (1e-12, "10⁻¹²")])
+def test_a_power_of_ten_is_taken_out_of_very_large_and_small_numbers(lesions, factor, times):
+    shifted = lesions.assign(value=factor * lesions["value"])
+    fit = fit_mixed_model("value ~ arm * visit + us(visit | patient:lesion)", shifted)
+    figure = fit.plot_covariance()
+    assert f"SD in {times} units of value" in figure.get_supxlabel()
+    sd = np.sqrt(np.diag(fit.covariance)) / factor
+    text = texts_of(heat_maps(figure)[0])
+    # Half of the third significant digit.
+    assert [float(text[at, at]) for at in range(3)] == pytest.approx(sd, rel=0.005)
+    power = 18 if factor > 1 else -24
+    axes = heat_maps(fit.plot_covariance("covariance"))[0]
+    shown = axes.images[0].get_array() / (fit.covariance.to_numpy() / 10.0**power)
+    assert np.ptp(np.log10(shown)) < 1e-9
+    assert abs(np.log10(shown[0, 0]) - round(np.log10(shown[0, 0]))) < 1e-9
+
+
 def test_a_direct_product_names_both_factors_and_sets_off_its_blocks(product):
     axes = heat_maps(product.plot_covariance())[0]
     labels = [tick.get_text() for tick in axes.get_yticklabels()]
@@ -288,6 +305,15 @@ def test_weights_divide_the_residual_variance(lesions):
     components = fit.variance_components.set_index("group")["variance"]
     expected = components["patient"] + components["Residual"] / np.tile([1, 4, 2], 3)
     np.testing.assert_allclose(np.diag(panel.matrix), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("part", [None, "marginal", "components", "residual"])
+def test_independent_rows_have_one_variance(lesions, part):
+    fit = fit_mixed_model("value ~ arm", lesions[lesions["visit"] == "Week 24"])
+    (panel,) = covariance_panels(fit, part)
+    residual = fit.residuals("raw")
+    # least squares: the residual sum of squares over n - p
+    np.testing.assert_allclose(panel.matrix, [[(residual**2).sum() / (len(residual) - 3)]], rtol=1e-9)
 
 
 def test_a_variance_of_zero_has_no_correlation(lesions):
