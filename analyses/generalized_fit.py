@@ -220,6 +220,14 @@ class GeneralizedFit(LinkFit):
         means = self.response_means(new_data, random, offset)
         return with_limits(means, self.solution.inverse, index, alpha, bounds)
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import generalized_html
+
+        return generalized_html(self)
+
     def __str__(self) -> str:
         name = {"binomial": "Binomial", "poisson": "Poisson", "beta": "Beta"}.get(
             self.family, "Negative binomial"

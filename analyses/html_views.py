@@ -6,10 +6,9 @@ and subjects, degrees of freedom and variance components where it has them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import pandas as pd
 
 from analyses.html_tables import (
@@ -20,24 +19,30 @@ from analyses.html_tables import (
     number_table,
     to_html,
 )
-from outcomes.rounding import number_text, significant
+from outcomes.rounding import MINUS, number_text, significant
 
 if TYPE_CHECKING:
-    from analyses.marginal_means import ContrastTable, MarginalMeans
+    from analyses.contrast_table import ContrastTable
+    from analyses.generalized_fit import GeneralizedFit
+    from analyses.marginal_means import MarginalMeans
     from analyses.mixed_model_fit import MixedModelFit
     from analyses.optimise import Convergence
-    from analyses.ordinal import OrdinalFit
+    from analyses.ordinal_fit import OrdinalFit
     from analyses.verdict import Verdict
 
 __all__ = [
     "Fit",
     "contrasts_html",
     "fit_html",
+    "generalized_html",
     "means_html",
     "mixed_model_html",
     "ordinal_html",
     "verdict_html",
 ]
+
+LEVEL = 0.95
+"""Confidence level of the tables that fits and means have without being asked for another."""
 
 DF_METHODS = {
     "kenward-roger-linear": "Kenward and Roger, linear",
@@ -54,15 +59,8 @@ COMPONENT_HEADINGS = {
     "variance": "Variance",
     "sd": "SD",
     "correlation": "Correlation with the first",
-}
-
-ADJUSTMENTS = {
-    "bonferroni": "Bonferroni",
-    "holm": "Holm",
-    "hochberg": "Hochberg",
-    "sidak": "Šidák",
-    "tukey": "Tukey",
-    "dunnett": "Dunnett",
+    "std_error": "SE",
+    "log_sd_std_error": "SE of log SD",
 }
 
 
@@ -120,7 +118,7 @@ def fit_html(
     Parameters
     ----------
     fit
-        The fit. Where it has ``n_subjects``, ``df_method`` or ``variance_components``, they are shown too.
+        The fit. Where it has ``n_subjects``, ``df_method``, ``variance_components`` or ``notes``, they are shown too.
     heading
         What it is, such as "Gaussian mixed model".
     facts, tables, notes
@@ -130,7 +128,9 @@ def fit_html(
     """
     subjects, method = getattr(fit, "n_subjects", None), getattr(fit, "df_method", None)
     components = getattr(fit, "variance_components", None)
-    rows = counted(fit.n_obs, "row") + ("" if subjects is None else f" of {counted(subjects, 'subject')}")
+    rows = counted(fit.n_obs, "row")
+    if subjects is not None and subjects < fit.n_obs:
+        rows += f" of {counted(subjects, 'subject')}"
     shown: list[tuple[str, str]] = [
         ("Formula", fit.formula),
         ("Rows used", rows),
@@ -147,10 +147,11 @@ def fit_html(
     shown += [("AIC", number_text(fit.aic, 2)), ("BIC", number_text(fit.bic, 2))]
     if fit.aliased:
         shown.append(("Dropped terms", f"{', '.join(fit.aliased)} (they depend on the terms before them)"))
-    found = [estimate_table(caption, fit.coefficients), *tables]
+    found = [estimate_table(caption, fit.coefficients, LEVEL), *tables]
     if isinstance(components, pd.DataFrame) and len(components):
         found.append(components_table(components))
-    return to_html(HtmlView(heading, tuple(shown), tuple(found), notes=tuple(notes)))
+    said = (*getattr(fit, "notes", ()), *notes)
+    return to_html(HtmlView(heading, tuple(shown), tuple(found), notes=said))
 
 
 def components_table(components: pd.DataFrame) -> HtmlTable:
@@ -193,33 +194,57 @@ def covariance_tables(fit: MixedModelFit) -> tuple[HtmlTable, ...]:
 
 
 def ordinal_html(fit: OrdinalFit) -> str:
-    """Return the view of a cumulative link model: also its link and its grades."""
+    """Return the view of a cumulative link model: also its grades, its link and its thresholds."""
     facts = [("Grades, lowest first", ", ".join(fit.grades)), ("Link", fit.link)]
-    note = "A positive coefficient means a higher grade; a term such as G0|G1 is the threshold between two grades."
-    return fit_html(fit, "Cumulative link model", facts=facts, notes=(note,))
+    tables = []
+    if fit.threshold != "flexible":
+        facts.append(("Thresholds", fit.threshold))
+        tables.append(estimate_table("Thresholds", fit.threshold_table, LEVEL))
+    note = "A positive effect means a higher grade; a term such as G0|G1 is the threshold between two grades."
+    return fit_html(fit, "Cumulative link model", facts=facts, tables=tables, notes=(note,))
+
+
+def generalized_html(fit: GeneralizedFit) -> str:
+    """Return the view of a generalised linear (mixed) model: also its family, link, penalty and dispersion."""
+    facts = [("Family", fit.family), ("Link", fit.link)]
+    if fit.penalty is not None:
+        facts.append(
+            ("Penalty", f"{fit.penalty.capitalize()}; intervals and tests are of the penalised profile")
+        )
+    headings = {
+        "parameter": "Parameter",
+        "estimate": "Estimate",
+        "log_std_error": "SE of its log",
+        "conf_low": "95\N{NO-BREAK SPACE}%\N{NO-BREAK SPACE}CI from",
+        "conf_high": "to",
+    }
+    dispersion = fit.dispersion
+    tables = [number_table("Dispersion", dispersion, 1, headings)] if len(dispersion) else []
+    return fit_html(fit, "Generalised linear model", facts=facts, tables=tables)
 
 
 def means_html(means: MarginalMeans) -> str:
-    """Return the view of marginal means: what was averaged over and held, then the means."""
-    names = ", ".join(means.specs) + (f" by {', '.join(means.by)}" if means.by else "")
+    """Return the view of marginal means: the means, what was averaged over and held, what is not estimable."""
+    names = ", ".join(means.specs) or "the response"
+    within = f" by {', '.join(means.by)}" if means.by else ""
     facts = [("Model", means.fit.formula)]
-    if means.averaged:
-        facts.append(("Averaged over", f"{', '.join(means.averaged)} ({means.weights} weights)"))
-    if means.at:
-        facts.append(("Held at", _held(means.at)))
     method = getattr(means.fit, "df_method", None)
     if method is not None:
         facts.append(("Degrees of freedom", DF_METHODS.get(method, method)))
-    table = estimate_table(f"Marginal means of {names}", means.table)
-    return to_html(HtmlView("Marginal means", tuple(facts), (table,)))
+    table = estimate_table(f"Marginal means of {names}{within}", means.table, LEVEL)
+    notes = (*means.averaging, *means.not_estimable)
+    return to_html(HtmlView("Marginal means", tuple(facts), (table,), notes=notes))
 
 
 def contrasts_html(contrasts: ContrastTable) -> str:
-    """Return the view of contrasts, with what was done to their p-values."""
-    adjusted = ADJUSTMENTS.get(contrasts.adjust, contrasts.adjust)
-    note = "p-values are not adjusted." if contrasts.adjust == "none" else f"p-values adjusted: {adjusted}."
-    table = estimate_table("Contrasts of marginal means", contrasts.table, notes=(note,))
-    return to_html(HtmlView("Contrasts", tables=(table,)))
+    """Return the view of contrasts, with what was tested, how it was adjusted, and what is not estimable."""
+    table = estimate_table("Contrasts of marginal means", contrasts.table, 1 - contrasts.alpha)
+    notes = [contrasts.adjustment.removesuffix(".") + "."]
+    if contrasts.alternative != "two-sided" or contrasts.null:
+        tested = {"two-sided": "other than", "greater": "above", "less": "below"}[contrasts.alternative]
+        notes.append(f"Tests of contrasts {tested} {significant(contrasts.null, 6):g}.".replace("-", MINUS))
+    notes += contrasts.not_estimable
+    return to_html(HtmlView("Contrasts", tables=(table,), notes=tuple(notes)))
 
 
 def verdict_html(verdict: Verdict) -> str:
@@ -242,14 +267,3 @@ def verdict_html(verdict: Verdict) -> str:
     sentences = (verdict.may_claim, verdict.may_not_claim)
     heading, footnotes = "What the combination adds", verdict.footnotes
     return to_html(HtmlView(heading, facts, (table,), sentences, footnotes, "Scale and rules"))
-
-
-def _held(at: Mapping[str, Any]) -> str:
-    def text(value: Any) -> str:
-        if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-            return f"{float(value):.4g}".replace("-", "−")
-        if isinstance(value, list | tuple):
-            return " and ".join(text(one) for one in value)
-        return str(value)
-
-    return ", ".join(f"{name} = {text(value)}" for name, value in at.items())

@@ -1,7 +1,7 @@
 """What notebooks show: the cells equal the numbers, every string is escaped, and nothing says "nan"."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyses import compare_therapies, fit_mixed_model, fit_ordinal_model, marginal_means
+from analyses.generalized import fit_generalized_model
 from analyses.html_tables import (
     MOST_ROWS,
     HtmlView,
@@ -26,17 +27,17 @@ from analyses.inference import t_table
 VOID = {"br", "hr", "img", "input", "meta", "link"}
 
 
-@dataclass
 class Page(HTMLParser):
-    """The tables of a page by caption, as rows of texts; and every element with its attributes."""
-
-    tables: dict[str, list[list[str]]] = field(default_factory=dict)
-    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    """The tables of a page by caption, as rows of texts; its paragraphs; every element with its attributes."""
 
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.tables, self.elements, self.open = {}, [], []
-        self.caption, self.rows, self.text, self.span = "", [], "", 1
+        self.tables: dict[str, list[list[str]]] = {}
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.paragraphs: list[str] = []
+        self.open: list[str] = []
+        self.rows: list[list[str]] = []
+        self.caption, self.text, self.span = "", "", 1
         self.feed(html)
         assert self.open == [], "every element is closed"
 
@@ -48,7 +49,7 @@ class Page(HTMLParser):
             self.rows, self.caption = [], ""
         elif tag == "tr":
             self.rows.append([])
-        elif tag in ("td", "th", "caption"):
+        elif tag in ("td", "th", "caption", "p"):
             self.text, self.span = "", int(dict(attrs).get("colspan", 1))
 
     def handle_endtag(self, tag):
@@ -57,6 +58,8 @@ class Page(HTMLParser):
             self.rows[-1].extend([self.text.strip()] * self.span)
         elif tag == "caption":
             self.caption = self.text
+        elif tag == "p":
+            self.paragraphs.append(self.text)
         elif tag == "table":
             assert self.caption not in self.tables
             self.tables[self.caption] = self.rows
@@ -182,8 +185,9 @@ def test_means_and_contrasts_show_their_tables(lesions):
     fit = fit_mixed_model("value ~ clinic + patient + arm + us(arm | patient)", lesions)
     means = marginal_means(fit, "arm")
     page = Page(means._repr_html_())
-    assert page.facts()["Averaged over"] == "clinic (equal weights)"
-    assert page.facts()["Held at"] == "patient = 9.5"
+    for sentence in means.averaging:
+        assert sentence in page.paragraphs
+    assert any("clinic" in sentence for sentence in page.paragraphs)
     table = page.frame("Marginal means of arm")
     assert table["arm"].tolist() == ["Laser", "PRP", "Laser + PRP"]
     assert shown_as(table["Estimate"], means.table["estimate"])
@@ -193,7 +197,17 @@ def test_means_and_contrasts_show_their_tables(lesions):
     table = page.frame("Contrasts of marginal means")
     assert table["Contrast"].tolist() == contrasts.table["contrast"].tolist()
     assert shown_as(table["Estimate"], contrasts.table["estimate"])
-    assert "p-values adjusted: Holm." in contrasts._repr_html_()
+    assert contrasts.adjustment + "." in page.paragraphs
+    assert "Holm" in contrasts.adjustment
+
+
+def test_one_sided_contrasts_say_what_was_tested(lesions):
+    fit = fit_mixed_model("value ~ arm + us(arm | patient)", lesions)
+    contrasts = marginal_means(fit, "arm").contrast("pairwise", alternative="greater", null=-5)
+    page = Page(contrasts._repr_html_())
+    table = page.frame("Contrasts of marginal means")
+    assert table["to"].eq("∞").all()
+    assert "Tests of contrasts above −5." in page.paragraphs
 
 
 def test_contrasts_state_the_level_that_their_limits_have(lesions):
@@ -264,6 +278,26 @@ def test_an_ordinal_fit_shows_thresholds_and_z(lesions):
     assert "z" in table
     assert table["df"].eq("∞").all()
     assert shown_as(table["Estimate"], fit.coefficients["estimate"])
+
+
+def test_a_generalised_fit_shows_its_family_and_dispersion(lesions):
+    rng = np.random.default_rng(5)
+    data = lesions.assign(count=rng.negative_binomial(3, 0.3, len(lesions)))
+    fit = fit_generalized_model("count ~ arm + (1 | patient)", data, family="negative-binomial")
+    page = Page(fit._repr_html_())
+    assert page.facts()["Family"] == "negative-binomial"
+    assert shown_as(page.frame("Coefficients")["Estimate"], fit.coefficients["estimate"])
+    assert "95\u00a0%\u00a0CI from" in page.frame("Coefficients")
+    dispersion = page.frame("Dispersion")
+    assert shown_as(dispersion["Estimate"], fit.dispersion["estimate"])
+    assert page.frame("Variance components")["Group"].tolist() == ["patient"]
+
+
+def test_fits_and_tables_print_their_summary(fit, lesions):
+    means = marginal_means(fit, "arm")
+    for one in (fit, means, means.contrast("pairwise")):
+        assert repr(one) == str(one)
+        assert len(repr(one)) < 3000
 
 
 HOSTILE = ["<script>alert(1)</script>", "\" onmouseover='x' & </table>", "$x$ \x00 \u202e abc"]
@@ -367,6 +401,8 @@ def test_tiny_and_huge_numbers_have_a_power_of_ten():
     table = estimate_table("t", t_table([8.3e-11, 2.5e11], [1.76e-10, 4e9], [42.0, 42.0]))
     assert [cell.text for cell in table.rows[0]][:2] == ["8.3 × 10⁻¹¹", "1.76 × 10⁻¹⁰"]
     assert [cell.text for cell in table.rows[1]][:2] == ["2.5000 × 10¹¹", "4.00 × 10⁹"]
+    whole = matrix_table("v", pd.DataFrame(np.array([[4e19, 1e18], [1e18, 2e19]])))
+    assert [cell.text for cell in whole.rows[0]][1:] == ["4.00 × 10¹⁹", "1.0 × 10¹⁸"]
 
 
 def test_decimal_points_align():
