@@ -33,6 +33,8 @@ from analyses.crossproducts import Block, Designs, Layout
 from analyses.own_patterns import OwnInverses, units_of
 
 Array = NDArray[np.float64]
+NUMBERS = 1 << 15
+"""Numbers of the columns of one block, few enough for a processor's cache."""
 MOST_ROWS = 12
 """Reduced rows of a cluster up to which arithmetic by element on long vectors is faster than matrix by matrix."""
 
@@ -239,7 +241,7 @@ def batch(layout: Layout, w: Array) -> BatchedProducts:
     """
     assert layout.own is not None  # `make_products` asks for no other
     rest, n_rest = np.zeros((w.shape[1], w.shape[1])), 0
-    found: list[ReducedBlock] = []
+    alike: dict[tuple[int, ...], list[tuple[Array, Array]]] = {}
     for block in layout.blocks:
         design, units = _wide_design(layout.own, block)
         columns = np.ascontiguousarray(w[block.rows.T].transpose(0, 2, 1))
@@ -251,10 +253,21 @@ def batch(layout: Layout, w: Array) -> BatchedProducts:
                 rest += row @ row.T
             n_rest += left.shape[0] * left.shape[2]
             design, columns = np.ascontiguousarray(design[:, :size]), columns[:size].copy()
-        found.append(ReducedBlock(design, columns, units))
-    return BatchedProducts(
-        layout, tuple(found), rest, n_rest, tuple(term.z.shape[1] for term in layout.own.random)
-    )
+        alike.setdefault((len(columns), *units), []).append((design, columns))
+    blocks = tuple(block for shape, parts in alike.items() for block in _joined(parts, shape[1:]))
+    return BatchedProducts(layout, blocks, rest, n_rest, tuple(term.z.shape[1] for term in layout.own.random))
+
+
+def _joined(parts: list[tuple[Array, Array]], units: tuple[int, ...]) -> Iterator[ReducedBlock]:
+    """Reduced clusters of equal shape side by side, in blocks that a processor's cache holds."""
+    design = np.concatenate([part for part, _ in parts], axis=2)
+    columns = np.concatenate([part for _, part in parts], axis=2)
+    step = max(256, NUMBERS // (columns.shape[0] * columns.shape[1]))
+    for first in range(0, design.shape[2], step):
+        some = slice(first, first + step)
+        yield ReducedBlock(
+            np.ascontiguousarray(design[..., some]), np.ascontiguousarray(columns[..., some]), units
+        )
 
 
 def _wide_design(own: Designs, block: Block) -> tuple[Array, tuple[int, ...]]:

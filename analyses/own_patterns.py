@@ -35,7 +35,7 @@ NUMBERS = 1 << 17
 """Numbers of the covariance matrices of one block: small enough for a processor's cache, large enough for numpy."""
 REPEATS = 2.0
 """Clusters a pattern on average, below which patterns do not pay."""
-FEW = 32
+FEW = 8
 """Clusters below which it does not matter, and patterns are taken."""
 
 
@@ -86,7 +86,7 @@ def own_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Layo
     for at, row in enumerate(shapes):
         size = int(row[0])
         mine = np.flatnonzero(which.reshape(-1) == at)
-        step = max(64, NUMBERS // size**2)
+        step = max(1, NUMBERS // size**2)
         for first in range(0, len(mine), step):
             some = mine[first : first + step]
             n_pairs = len(some) * (size * (size + 1) // 2)
