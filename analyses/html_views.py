@@ -232,7 +232,7 @@ def means_html(means: MarginalMeans) -> str:
     if method is not None:
         facts.append(("Degrees of freedom", DF_METHODS.get(method, method)))
     table = estimate_table(f"Marginal means of {names}{within}", means.table, LEVEL)
-    notes = (*means.averaging, *means.not_estimable)
+    notes = (*means.averaging, *_first(means.not_estimable))
     return to_html(HtmlView("Marginal means", tuple(facts), (table,), notes=notes))
 
 
@@ -243,8 +243,14 @@ def contrasts_html(contrasts: ContrastTable) -> str:
     if contrasts.alternative != "two-sided" or contrasts.null:
         tested = {"two-sided": "other than", "greater": "above", "less": "below"}[contrasts.alternative]
         notes.append(f"Tests of contrasts {tested} {significant(contrasts.null, 6):g}.".replace("-", MINUS))
-    notes += contrasts.not_estimable
+    notes += _first(contrasts.not_estimable)
     return to_html(HtmlView("Contrasts", tables=(table,), notes=tuple(notes)))
+
+
+def _first(sentences: Sequence[str], most: int = 10) -> tuple[str, ...]:
+    """The first sentences, and how many more there are: of a large table each would be lost among the others."""
+    more = len(sentences) - most
+    return tuple(sentences) if more <= 0 else (*sentences[:most], f"{more} more are not estimable.")
 
 
 def verdict_html(verdict: Verdict) -> str:

@@ -249,6 +249,16 @@ def test_what_is_not_estimable_says_so(lesions):
         assert spans == ["7"] * len(missing)
 
 
+def test_of_many_that_are_not_estimable_ten_are_explained(lesions):
+    data = lesions.assign(site=[f"s{p:02}" for p in lesions["patient"]], twin=lesions["patient"] // 2)
+    data["twin"] = [f"t{t:02}" for t in data["twin"]]
+    fit = fit_mixed_model("value ~ twin + site + arm", data)
+    contrasts = marginal_means(fit, "twin").contrast("pairwise")
+    assert len(contrasts.not_estimable) == 45
+    page = Page(contrasts._repr_html_())
+    assert "35 more are not estimable." in page.paragraphs
+
+
 def test_a_verdict_shows_its_claims_and_its_questions(lesions):
     fit = fit_mixed_model("value ~ arm + us(arm | patient)", lesions)
     arms = {"Laser": ("laser",), "PRP": ("prp",), "Laser + PRP": ("laser", "prp")}
