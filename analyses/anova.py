@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.model_frame import ModelFrame, ordered_levels
+from analyses.model_frame import ModelFrame
 from outcomes.errors import ModelError, NotEstimableError
 
 Array = NDArray[np.float64]
@@ -54,7 +54,7 @@ def term_hypotheses(frame: ModelFrame, kept: NDArray[np.intp], type: int) -> dic
         if str(term) != "1"
     }
     terms = {name: columns for name, columns in terms.items() if len(columns)}
-    x = frame.x[:, kept]
+    x = frame.root[:, kept]
     if type == 3:
         return _type_3(frame, kept, terms)
     factors = {name: set(name.split(":")) for name in terms}
@@ -93,7 +93,7 @@ def _type_3(
 
     Over a grid of all cells, ``X_sum gamma = X beta`` gives ``gamma = (X_sum^+ X) beta``.
     """
-    if len(kept) < frame.x.shape[1]:
+    if len(kept) < len(frame.columns):
         raise NotEstimableError(
             "type 3 tests weigh all cells equally, and some of them are empty",
             got="aliased columns",
@@ -109,15 +109,16 @@ def _type_3(
 def _cells(frame: ModelFrame) -> pd.DataFrame:
     """All combinations of the factors' levels; numeric variables take three values, which tell their powers apart."""
     values: dict[str, list[Any]] = {}
-    for name in sorted(str(name) for name in frame.spec.required_variables):
-        column = frame.data[name]
-        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-            values[name] = sorted({float(column.min()), float(column.median()), float(column.max())})
+    variables = frame.variables
+    for name in sorted(variables.of):
+        if variables.is_numeric(name):
+            number = variables.number(name)
+            values[name] = sorted({number.minimum, number.middle, number.maximum})
         else:
-            values[name] = ordered_levels(column)[0]
+            values[name] = variables.levels(name)
     grid = pd.DataFrame(list(product(*values.values())), columns=list(values))
     for name in grid.columns:
-        if isinstance(frame.data[name].dtype, pd.CategoricalDtype):
+        if variables.is_declared(name):
             grid[name] = pd.Categorical(grid[name], values[name])
     return grid
 
@@ -146,8 +147,8 @@ def _sum_coded(
 
 
 def _factor_columns(frame: ModelFrame, grid: pd.DataFrame, factor: str) -> Array:
-    if factor in grid.columns and not pd.api.types.is_numeric_dtype(frame.data[factor].dtype):
-        levels = ordered_levels(frame.data[factor])[0]
+    if factor in grid.columns and frame.variables.is_coded(factor):
+        levels = frame.variables.levels(factor)
         indicator = np.asarray(
             grid[factor].to_numpy()[:, None] == np.array(levels, dtype=object)[None, :], dtype=float
         )

@@ -380,8 +380,12 @@ def _canonical_units(unit: Codes, code: Codes) -> Codes:
     table = np.full((int(number[-1]) + 1, int(position.max()) + 1), -1, dtype=np.intp)
     table[number, position] = code[order]
     signature = _compress(table)
+    # Numbered by content and not by appearance, so that chunks of one data set agree on the order of units.
+    first = np.unique(signature, return_index=True)[1]
+    rank = np.empty(len(first), dtype=np.intp)
+    rank[np.lexsort(table[first].T[::-1])] = np.arange(len(first))
     codes = np.empty(len(unit), dtype=np.intp)
-    codes[order] = signature[number]
+    codes[order] = rank[signature[number]]
     return codes
 
 

@@ -23,7 +23,7 @@ def encode(frame: ModelFrame, new_data: pd.DataFrame) -> NDArray[np.float64]:
     Returns
     -------
     array
-        Shape (rows, columns of ``frame.x``).
+        Shape (rows, columns of the design).
 
     Raises
     ------
@@ -32,7 +32,7 @@ def encode(frame: ModelFrame, new_data: pd.DataFrame) -> NDArray[np.float64]:
         such a level into the reference.
     """
     wanted = sorted(str(name) for name in frame.spec.required_variables)
-    rows = pd.DataFrame(index=new_data.index)
+    rows, variables = pd.DataFrame(index=new_data.index), frame.variables
     for name in wanted:
         if name not in new_data.columns:
             raise ModelError(
@@ -40,13 +40,9 @@ def encode(frame: ModelFrame, new_data: pd.DataFrame) -> NDArray[np.float64]:
                 expected=name,
                 got=", ".join(map(str, new_data.columns)),
             )
-        column, known = new_data[name], frame.data[name]
-        if isinstance(known.dtype, pd.CategoricalDtype) or not pd.api.types.is_numeric_dtype(known.dtype):
-            levels = (
-                list(known.cat.categories)
-                if isinstance(known.dtype, pd.CategoricalDtype)
-                else sorted(known.unique())
-            )
+        column = new_data[name]
+        if variables.is_coded(name):
+            levels = variables.levels(name)
             unknown = [level for level in column.unique() if level not in levels]
             if unknown:
                 raise ModelError(

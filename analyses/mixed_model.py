@@ -172,6 +172,7 @@ def fit_model_frame(
         inverses=inverses,
         crossed=clustering.border,
         cluster=clustering.cluster,
+        n_subjects=int(clustering.cluster.max()) + 1,
     )
 
 

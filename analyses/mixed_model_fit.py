@@ -11,18 +11,22 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analyses.anova import term_hypotheses
+from analyses.bootstrap import bootstrap_intervals
 from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import Layout
 from analyses.encoding import encode
 from analyses.fallback import FallbackStep
 from analyses.inference import f_table, t_table
+from analyses.influence import cooks_distance
 from analyses.lag_covariance import covariance_over_time, shown_times
 from analyses.marginal_residuals import marginal_residuals
 from analyses.model_frame import ModelFrame
 from analyses.optimise import Convergence
 from analyses.random_effects import conditional_modes
+from analyses.simulate_responses import simulate_responses
 from analyses.small_sample import SmallSample
 from analyses.standardise import Standardised
+from analyses.variance_intervals import profile_intervals
 from outcomes.errors import ModelError, NotEstimableError
 
 if TYPE_CHECKING:
@@ -54,6 +58,8 @@ class MixedModelFit:
         Covariance matrix of each component of ``model``, random terms first.
     cluster
         Code of every row's unit of the coarsest subject that no other crosses, shape (n,).
+    n_subjects
+        Number of these units: patients, where raters see several patients each.
     crossed
         Positions of the random terms that stand beside the clusters of ``layout`` and not within them: those whose
         subjects cross others, and coarse ones of few units with many rows (`analyses.border`).
@@ -76,6 +82,7 @@ class MixedModelFit:
     component_matrices: tuple[Array, ...]
     inverses: Sequence[Array]
     cluster: Codes
+    n_subjects: int
     crossed: tuple[int, ...] = ()
     walk: tuple[FallbackStep, ...] = ()
 
@@ -102,17 +109,12 @@ class MixedModelFit:
     @property
     def n_obs(self) -> int:
         """Rows used."""
-        return len(self.frame.y)
+        return self.frame.n_rows
 
     @property
     def n_dropped(self) -> int:
         """Rows left out because a model variable was missing."""
         return self.frame.n_dropped
-
-    @property
-    def n_subjects(self) -> int:
-        """Units of the coarsest subject that no other crosses: patients, where raters see several patients each."""
-        return int(self.cluster.max()) + 1
 
     @property
     def term_names(self) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ class MixedModelFit:
             return self.covariance_at(shown_times(time))
         labels = self._residual_labels()
         groups = self.frame.residual.groups
-        matrices = self.component_matrices[len(self.frame.random) :]
+        matrices = self.component_matrices[len(self.frame.random_labels) :]
         tables = [pd.DataFrame(matrix, index=labels, columns=labels) for matrix in matrices]
         return tables[0] if groups == ("",) else dict(zip(groups, tables, strict=True))
 
@@ -334,13 +336,11 @@ class MixedModelFit:
         """Whether functions of all columns (aliased ones included) are estimable, shape (k,) for rows (k, columns)."""
         if not self.aliased:
             return np.ones(len(rows), dtype=bool)
-        x = self.frame.x
-        size = np.sqrt((x**2).mean(axis=0))
+        x = self.frame.root
+        size = np.sqrt((x**2).sum(axis=0))
         size = np.where(size > 0, size, 1.0)
-        _, values, basis = np.linalg.svd(x / size, full_matrices=True)
-        rank = len(self.standard.kept)
-        del values
-        null = basis[rank:].T
+        basis = np.linalg.svd(np.linalg.qr(x / size, mode="r"))[2]
+        null = basis[len(self.standard.kept) :].T
         scaled = rows / size
         outside = np.abs(scaled @ null).max(axis=1)
         estimable: NDArray[np.bool_] = outside <= 1e-8 * np.maximum(np.linalg.norm(scaled, axis=1), 1e-300)
@@ -417,9 +417,16 @@ class MixedModelFit:
 
         Parameters and errors are those of `analyses.fit_mixed_model`.
         """
-        from analyses.mixed_model import refit
+        from analyses.mixed_model import fit_model_frame  # which builds this class
 
-        return refit(self, reml, df_method, vcov, information)
+        robust = self.small_sample.sandwich
+        return fit_model_frame(
+            self.frame,
+            self.reml if reml is None else reml,
+            df_method or self.df_method,
+            information or self.information.split()[0],
+            vcov or ("model" if robust is None else robust.kind),
+        )
 
     def simulate(self, rng: np.random.Generator, draws: int | None = None) -> pd.Series | pd.DataFrame:
         """Draw new responses from the model: a Series of shape (n,), or a DataFrame of shape (draws, n).

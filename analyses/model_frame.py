@@ -19,6 +19,7 @@ from analyses.crossproducts import RandomDesign, ResidualDesign
 from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
 from analyses.lag_covariance import MANY_TIMES
 from analyses.plain_design import DeferredSpec, first_row, plain_design, plain_response
+from analyses.variables import Variables, variables_of
 from outcomes.errors import FormulaError, ModelError
 
 Array = NDArray[np.float64]
@@ -90,6 +91,21 @@ class ModelFrame:
     random_labels: tuple[tuple[str, ...], ...]
     residual: ResidualFrame
     n_dropped: int
+
+    @property
+    def n_rows(self) -> int:
+        """Rows used."""
+        return len(self.y)
+
+    @property
+    def root(self) -> Array:
+        """A matrix with the cross-products of the design's columns, shape (any, columns): here the design itself."""
+        return self.x
+
+    @property
+    def variables(self) -> Variables:
+        """Levels, means and combinations of the variables of the fixed effects."""
+        return variables_of(self.data, sorted(str(name) for name in self.spec.required_variables))
 
 
 def make_model_frame(
