@@ -20,6 +20,8 @@ from analyses.model_frame import ModelFrame
 from analyses.symmetric import below_zero
 
 Array = NDArray[np.float64]
+NUMBERS = 1 << 17
+"""Numbers of the inverse covariances that are gathered at a time."""
 
 
 def conditional_modes(
@@ -72,7 +74,7 @@ def conditional_modes(
         order = np.argsort(first, kind="stable")
         table = {
             "group": ":".join(term.subject),
-            "unit": np.repeat(_unit_names(frame, term.subject)[first[order]], len(labels)),
+            "unit": np.repeat(_unit_names(frame, term.subject, first[order]), len(labels)),
             "term": np.tile(np.asarray(labels, dtype=object), len(first)),
             "estimate": defined * modes[order].reshape(-1),
             "std_error": defined * np.sqrt(np.maximum(spread[order], 0.0)).reshape(-1),
@@ -93,45 +95,29 @@ def _within_clusters(
 ) -> tuple[Array, Array]:
     """Modes and conditional variances of the units of a term within the clusters, shape (units, q) each."""
     shape = (int(design.subject.max()) + 1, design.z.shape[1])
-    modes, variances = np.empty(shape), np.empty(shape)
+    n_units, q = shape
+    inner, spread = np.zeros((n_units, q)), np.zeros((n_units, q, q))
     for block, inverse in zip(layout.blocks, inverses, strict=True):
-        for pattern in range(block.n_patterns):
-            rows = block.rows[block.pattern == pattern]
-            first, found, variance = _of_pattern(
-                rows, design.z, design.subject, covariance, inverse[pattern], residuals
-            )
-            units = design.subject[rows[:, first]]
-            modes[units] = found
-            variances[units] = variance.reshape(len(first), -1)
+        step = max(1, NUMBERS // block.size**2)
+        for start in range(0, len(block.rows), step):
+            rows = block.rows[start : start + step]
+            weight = inverse[block.pattern[start : start + step]]
+            z, unit = design.z[rows], design.subject[rows]
+            whitened = (weight @ residuals[rows][..., None])[..., 0]
+            np.add.at(inner, unit, z * whitened[..., None])  # Z_u' V^-1 r
+            together = unit[:, :, None] == unit[:, None, :]
+            products = z[..., None] * ((weight * together) @ z)[:, :, None, :]
+            np.add.at(spread, unit, products)  # Z_u' V^-1 Z_u
+    modes = inner @ covariance
+    variances = np.diag(covariance) - np.einsum("ab,ubc,ca->ua", covariance, spread, covariance)
     if border is not None:
         variances += border.added_variance(wide_design(design), covariance).reshape(shape)
     return modes, variances
 
 
-def _unit_names(frame: ModelFrame, subject: tuple[str, ...]) -> NDArray[np.object_]:
-    labels = frame.data[list(subject)].astype(str).agg(":".join, axis=1)
-    return np.asarray(labels, dtype=object)
-
-
-def _of_pattern(
-    rows: NDArray[np.intp],
-    z: Array,
-    subject: NDArray[np.intp],
-    covariance: Array,
-    inverse: Array,
-    residuals: Array,
-) -> tuple[NDArray[np.intp], Array, Array]:
-    """Units' first rows, modes (clusters, units, effects) and conditional variances (units * effects)."""
-    shape = subject[rows[0]]
-    _, first, unit = np.unique(shape, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    rank = np.argsort(order)[unit.reshape(-1)]
-    q, n_units = z.shape[1], len(first)
-    wide = np.zeros((rows.shape[1], n_units * q))
-    for effect in range(q):
-        wide[np.arange(rows.shape[1]), rank * q + effect] = z[rows[0], effect]
-    prior = np.kron(np.eye(n_units), covariance)
-    gain = prior @ wide.T @ inverse
-    modes = residuals[rows] @ gain.T
-    variances: Array = np.diag(prior - gain @ wide @ prior)
-    return first[order], modes.reshape(len(rows), n_units, q), variances
+def _unit_names(frame: ModelFrame, subject: tuple[str, ...], rows: NDArray[np.intp]) -> NDArray[np.object_]:
+    labels = frame.data[list(subject)].iloc[rows].astype(str)
+    joined = labels.iloc[:, 0]
+    for name in subject[1:]:
+        joined = joined + ":" + labels[name]
+    return np.asarray(joined, dtype=object)
