@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from analyses.covariance import Correlated, Diagonal, Structure, Unstructured, upper_triangle
 from analyses.covariance_model import CovarianceModel
 from analyses.direct_product import DirectProduct
+from analyses.lag_covariance import ExponentialDecay
 from analyses.symmetric import Symmetric
 
 Array = NDArray[np.float64]
@@ -96,19 +97,33 @@ class Quantity:
         """Search parameters, and their values, at which a variance or range is zero; None where there are none."""
         if len(self.at) > 1 or self.kind not in ("variance", "range"):
             return None
-        structure = model.components[self.component].structure
+        found = _zero(model.components[self.component].structure, self.at[0], self.kind)
+        if found is None:
+            return None
         offset = sum(c.structure.n_parameters for c in model.components[: self.component])
-        if isinstance(structure, Unstructured):
-            # The level's row of the Cholesky factor: its covariances vanish with it.
-            level = int(upper_triangle(structure.size)[0][self.at[0]])
-            positions = np.flatnonzero(np.tril_indices(structure.size)[0] == level)
-            return positions + offset, np.zeros(len(positions))
-        if isinstance(structure, Diagonal):
-            return np.array([self.at[0] + offset]), np.zeros(1)
-        if self.kind == "range" and isinstance(structure, Correlated):
-            nearest = float(np.diff(np.unique(structure.times)).min())
-            return np.array([self.at[0] + offset]), np.array([np.log(nearest / INDEPENDENT)])
-        return None
+        return found[0] + offset, found[1]
+
+
+def _zero(structure: Structure, at: int, kind: str) -> tuple[NDArray[np.intp], Array] | None:
+    """Search parameters of a structure at which its natural parameter ``at`` is zero, and their values."""
+    if isinstance(structure, DirectProduct):
+        shift = structure.left.n_parameters - 1
+        side, own, shift = (structure.left, at, 0) if at <= shift else (structure.right, at - shift, shift)
+        found = _zero(side, own, kind) if kind == "range" else None
+        return None if found is None else (found[0] + shift, found[1])
+    if isinstance(structure, Unstructured):
+        # The level's row of the Cholesky factor: its covariances vanish with it.
+        level = int(upper_triangle(structure.size)[0][at])
+        positions = np.flatnonzero(np.tril_indices(structure.size)[0] == level)
+        return positions, np.zeros(len(positions))
+    if isinstance(structure, Diagonal):
+        return np.array([at]), np.zeros(1)
+    if kind == "range" and isinstance(structure, Correlated | ExponentialDecay):
+        distances = (
+            structure.lags if isinstance(structure, ExponentialDecay) else np.diff(np.unique(structure.times))
+        )
+        return np.array([at]), np.array([np.log(float(distances[distances > 0].min()) / INDEPENDENT)])
+    return None
 
 
 def quantities(model: CovarianceModel) -> tuple[Quantity, ...]:

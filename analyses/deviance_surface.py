@@ -13,6 +13,7 @@ from analyses.covariance_model import CovarianceModel
 from analyses.estimation import estimate
 from analyses.likelihood import Likelihood, Profile
 from analyses.optimise import Minimum, Point, newton
+from analyses.symmetric import Symmetric
 from outcomes.errors import ModelError
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Surface:
     def minimum(self) -> Minimum:
         """Lowest point: by Newton's method from ``theta``, and from starts of its own where that fails."""
         found = newton(self.evaluate, self.theta)
-        if found.converged:
-            return found
+        if found.converged or any(isinstance(one.structure, Symmetric) for one in self.model.components):
+            return found  # starts are made for models with bounds
         return estimate(self.likelihood, self.model, "asymptotic", "expected", self.formula).minimum
 
 
@@ -103,12 +104,10 @@ def deviance_surface(fit: MixedModelFit) -> Surface:
     Raises
     ------
     ModelError
-        Where the optimum cannot be found again.
+        Where the fit's covariance is singular, so that it has no deviance.
     """
-    likelihood = likelihood_of(fit)
-    found = estimate(likelihood, fit.model, "asymptotic", "expected", fit.formula).minimum
-    if not found.converged:
-        raise ModelError(
-            "the optimum of this fit was not found", got=fit.convergence.sentence, where=fit.formula
-        )
-    return Surface(fit.model, likelihood, found.theta, found.value, fit.formula)
+    surface = Surface(fit.model, likelihood_of(fit), fit.theta, np.nan, fit.formula)
+    at = surface.evaluate(fit.theta)
+    if at is None:
+        raise ModelError("the covariance of this fit is singular", where=fit.formula)
+    return replace(surface, deviance=at.value)

@@ -15,7 +15,7 @@ with ITER > 0; the distance is still measured by the whole data's Phi.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -250,10 +250,8 @@ def rows_of_frame(frame: ModelFrame, rows: Codes) -> ModelFrame:
 
 def _rows_of_design(design: Design, rows: Codes) -> Design:
     """Rows of a random or residual design; its subjects are numbered anew, so that none is empty."""
-    parts: dict[str, Any] = {
-        field.name: value[rows]
-        for field in fields(design)
-        if isinstance(value := getattr(design, field.name), np.ndarray) and len(value) == len(design.subject)
-    }
+    by_row = ("subject", "z", "slot", "group", "time")
+    found = {name: getattr(design, name, None) for name in by_row}
+    parts: dict[str, Any] = {name: value[rows] for name, value in found.items() if value is not None}
     parts["subject"] = np.unique(parts["subject"], return_inverse=True)[1].reshape(-1).astype(np.intp)
     return replace(design, **parts)

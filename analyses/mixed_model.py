@@ -167,6 +167,7 @@ def fit_model_frame(
         loglik=_loglik(at.deviance, standard, frame, reml),
         reml=reml,
         convergence=convergence(found, model),
+        theta=found.minimum.theta,
         covariance_parameters=parameter_table(model, found.minimum.theta, found.w, standard.scale),
         component_matrices=tuple(standard.scale**2 * matrix for matrix in found.matrices),
         inverses=inverses,

@@ -26,6 +26,7 @@ from analyses.random_effects import conditional_modes
 from analyses.simulate_responses import simulate_responses
 from analyses.small_sample import SmallSample
 from analyses.standardise import Standardised
+from analyses.symmetric import Symmetric
 from analyses.variance_intervals import profile_intervals
 from outcomes.errors import ModelError, NotEstimableError
 
@@ -52,6 +53,8 @@ class MixedModelFit:
         Whether it is the restricted one.
     convergence
         How the search ended, with a sentence; ``converged`` is its truth.
+    theta
+        Search parameters of ``model`` for the standardised response, shape (h,).
     covariance_parameters
         DataFrame ``parameter, estimate, std_error``: natural parameters in the response's unit.
     component_matrices
@@ -78,6 +81,7 @@ class MixedModelFit:
     loglik: float
     reml: bool
     convergence: Convergence
+    theta: Array
     covariance_parameters: pd.DataFrame
     component_matrices: tuple[Array, ...]
     inverses: Sequence[Array]
@@ -426,6 +430,7 @@ class MixedModelFit:
             df_method or self.df_method,
             information or self.information.split()[0],
             vcov or ("model" if robust is None else robust.kind),
+            not any(isinstance(component.structure, Symmetric) for component in self.model.components),
         )
 
     def simulate(self, rng: np.random.Generator, draws: int | None = None) -> pd.Series | pd.DataFrame:

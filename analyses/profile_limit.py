@@ -27,6 +27,8 @@ AT_END = 1e-7
 """Distance to the end of the parameter space, in units of the parameter's size, that counts as having reached it."""
 FAR = 1e8
 """Multiple of the parameter's size beyond which a limit is called infinite."""
+SMALL_RANGE = 5.0
+"""Multiple of the range taken for zero (`analyses.covariance_quantities`) at which correlations are still nearly zero."""
 LOWER = 1e-5
 """Fall of the deviance below the fit's that is more than rounding."""
 
@@ -83,7 +85,7 @@ def find_limit(surface: Surface, quantity: Quantity, side: int, height: float, s
     size = max(abs(first), spread)
     if side < 0 and _rise_at_zero(surface, quantity) <= height:
         return Limit(end, True)
-    inside = _Trace(first, 0.0, 0.0, surface.theta)
+    inside = _start(surface, quantity, side)
     outside: float | None = None
     step = spread * np.sqrt(height)
     for _ in range(200):
@@ -118,6 +120,22 @@ def find_limit(surface: Surface, quantity: Quantity, side: int, height: float, s
             step = side * (found.at - inside.at) + _newton_step(found, side, height)
         step = _between(step, inside.at, outside)
     return Limit(inside.at if abs(inside.rise - height) < 1e-4 else float("nan"), False)
+
+
+def _start(surface: Surface, quantity: Quantity, side: int) -> _Trace:
+    """The fit itself; where it has a range of zero, a range too small to matter, from which a way leads on."""
+    theta, zero = surface.theta, quantity.zero(surface.model)
+    if side > 0 and quantity.kind == "range" and zero is not None:
+        positions, values = zero
+        smallest = values + np.log(SMALL_RANGE)
+        if (theta[positions] < smallest).all():
+            moved = theta.copy()
+            moved[positions] = smallest
+            point = surface.evaluate(moved)
+            if point is not None:
+                rise = max(point.value - surface.deviance, 0.0)
+                return _Trace(quantity.value(surface.model, moved), rise, 0.0, moved)
+    return _Trace(quantity.value(surface.model, theta), 0.0, 0.0, theta)
 
 
 def _rise_at_zero(surface: Surface, quantity: Quantity) -> float:

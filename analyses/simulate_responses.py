@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.covariance import upper_triangle
 from analyses.crossproducts import make_layout
 from analyses.symmetric import below_zero
 from outcomes.errors import ModelError
@@ -139,15 +138,20 @@ def error_sampler(fit: MixedModelFit) -> ErrorSampler:
         return ErrorSampler(whole, (), weights)
     n_random = len(frame.random)
     layout = make_layout((), frame.residual.design)
-    covariances = fit.component_matrices[n_random:]
-    elements = np.concatenate([matrix[upper_triangle(len(matrix))] for matrix in covariances])
-    sigma = np.asarray(layout.elements.T @ elements)
+    sigma = np.asarray(layout.elements.T @ np.concatenate(_elements(fit)[n_random:]))
     residual = tuple(CorrelatedRows(b.rows, _square_root(b.unpack(sigma)), b.pattern) for b in layout.blocks)
     random = tuple(
         (design.z, design.subject, int(design.subject.max()) + 1, _square_root(covariance))
         for design, covariance in zip(frame.random, fit.component_matrices, strict=False)
     )
     return ErrorSampler(residual, random, weights)
+
+
+def _elements(fit: MixedModelFit) -> list[Array]:
+    """Elements of every component's covariance in the response's unit, from the natural parameters."""
+    values = fit.model.split(fit.covariance_parameters["estimate"].to_numpy(dtype=float))
+    pairs = zip(fit.model.components, values, strict=True)
+    return [component.structure.natural(eta).value for component, eta in pairs]
 
 
 def _square_root(covariance: Array) -> Array:
