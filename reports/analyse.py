@@ -11,7 +11,7 @@ import pandas as pd
 from analyses.verdict import Verdict
 from outcomes import Trial
 from outcomes.endpoint import EndpointFacts
-from outcomes.errors import DesignError, ModelError, NotEstimableError
+from outcomes.errors import ConvergenceError, DesignError, ModelError, NotEstimableError
 from outcomes.protocol import Analysis
 from reports.results import Results, ResultsBuilder
 from reports.steps.baseline import add_baseline
@@ -22,6 +22,7 @@ from reports.steps.flow import add_exposure, add_flow
 from reports.steps.harms import add_harms
 from reports.steps.naive import add_carry_across, add_naive
 from reports.steps.observed import add_observed, observed_values
+from reports.steps.over_visits import add_over_visits
 from reports.steps.sensitivity import add_sensitivity
 from reports.steps.units import planned_rows
 
@@ -160,6 +161,8 @@ def _analyse(trial: Trial, analysis: Analysis, out: ResultsBuilder) -> AnalysedE
         if analysis.role == "primary":
             raise
         scope.say("not_estimable", error.message)
+        for step in error.steps if isinstance(error, ConvergenceError) else ():
+            scope.say("walk", step)
     return AnalysedEndpoint(analysis, facts, data, observed, model, verdict)
 
 
@@ -169,7 +172,8 @@ def _beside_primary(trial: Trial, primary: AnalysedEndpoint, out: ResultsBuilder
     scope = out.scope(
         analysis=analysis.name, endpoint=facts.name, population=analysis.population, visit=analysis.visit
     )
-    add_sensitivity(trial, analysis, facts, primary.data, scope)
+    over_visits = add_over_visits(trial, analysis, facts, primary.data, scope) if primary.model else None
+    add_sensitivity(trial, analysis, facts, primary.data, scope, primary.model, over_visits)
     if primary.model is None or primary.verdict is None:
         return
     add_diagnostics(primary.model, trial.protocol.arms, scope.scope(analysis=f"{analysis.name}/diagnostics"))

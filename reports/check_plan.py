@@ -65,7 +65,8 @@ def _formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without: boo
     try:
         choice = choose_model(trial.protocol, analysis, data)
     except FormulaError as error:
-        yield f"key 'model': {_sentence(error)}"
+        key = "model" if analysis.model is not None and _unreadable(analysis.model) else "fallback"
+        yield f"key {key!r}: {_sentence(error)}"
         return
     rows = data if "visit" in choice.at else data[data["visit"] == analysis.visit]
     refused = []
@@ -79,6 +80,16 @@ def _formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without: boo
     every = len(refused) == 1 + len(choice.fallback)
     if every and not without and analysis.role == "primary":
         yield f"key 'model': {_sentence(refused[0])}"
+
+
+def _unreadable(formula: str) -> bool:
+    from analyses.formula import parse_formula
+
+    try:
+        parse_formula(formula)
+    except FormulaError:
+        return True
+    return False
 
 
 def _refusal(formula: str, rows: pd.DataFrame) -> FormulaError | ModelError | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reports.check_notes import unlikely
 from reports.format import counted, join_words
+from reports.steps.units import missing_by_arm_and_visit
 
 if TYPE_CHECKING:
     from outcomes.protocol import Protocol
@@ -78,14 +79,12 @@ def _arms(trial: Trial) -> Iterator[str]:
 
 
 def _missing(trial: Trial, endpoint: str) -> str:
-    """How many values of an endpoint are missing at each visit after treatment."""
-    data = trial.endpoint(endpoint)
-    unit = "lesion" if "lesion" in data else "patient"
-    units = trial.lesions if unit == "lesion" else trial.patients
-    seen = data.dropna(subset=["value"]).groupby("visit", observed=False).size()
-    parts = []
-    for visit in trial.protocol.post_baseline_visits:
-        missing = len(units) - int(seen.get(visit.name, 0))
-        if missing:
-            parts.append(f"{missing} of {len(units)} {unit}s at {visit.name}")
+    """How many values of an endpoint are missing at each visit after treatment, of everyone planned to be seen."""
+    unit = trial.protocol.endpoint(endpoint).level
+    counts = missing_by_arm_and_visit(trial, endpoint).groupby("visit", sort=False).sum(numeric_only=True)
+    parts = [
+        f"{row.missing} of {counted(row.expected, unit)} at {visit}"
+        for visit, row in counts.iterrows()
+        if row.missing
+    ]
     return ", ".join(parts) or "nothing"

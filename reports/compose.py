@@ -24,7 +24,13 @@ from reports.document import (
 from reports.tables.baseline import baseline_tables
 from reports.tables.flow import exclusion_table, exposure_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
-from reports.tables.outcome import differences_table, means_table, observed_table
+from reports.tables.outcome import (
+    course_table,
+    differences_table,
+    means_table,
+    observed_table,
+    spread_table,
+)
 from reports.tables.protocol import estimand_table, intercurrent_table, referee_items
 from reports.tables.sensitivity import (
     carry_across_table,
@@ -141,6 +147,7 @@ def _headline(parts: _Parts) -> Headline:
                 [
                     narrative.adjustment(context),
                     narrative.fallback_clause(context),
+                    remarks.spread_warning(context),
                     narrative.superiority_note(context),
                     context.spelled([protocol.title, *answer, harm, may_not_claim]),
                 ],
@@ -198,6 +205,9 @@ def _model(parts: _Parts) -> Iterator[Block]:
     over_visits = differences_table(context, analysis)
     if over_visits is not None:
         yield over_visits
+    course = course_table(context, analysis)
+    if course is not None:
+        yield Folded("The model's means at every visit", (course,))
     patients = results.value(analysis.name, "n_patients")
     lesions = results.get(analysis.name, "n_lesions")
     size = f"{formatter.whole(patients)} patients"
@@ -218,9 +228,9 @@ def _model(parts: _Parts) -> Iterator[Block]:
             ),
         )
     )
-    covariance = covariance_table(context, analysis)
-    if covariance is not None:
-        yield covariance
+    for table in (spread_table(context, analysis), covariance_table(context, analysis)):
+        if table is not None:
+            yield table
     coefficients = coefficients_table(context, analysis)
     if coefficients is not None:
         yield Folded("The model's coefficients", (coefficients,))
@@ -281,6 +291,9 @@ def _sensitivity(parts: _Parts) -> Iterator[Block]:
     sentence = remarks.sensitivity_sentence(context)
     if sentence:
         yield Paragraph(sentence, "lead")
+    spread = remarks.spread_sentence(context)
+    if spread:
+        yield Paragraph(spread)
     table = sensitivity_table(context)
     if table is not None:
         yield table

@@ -6,6 +6,9 @@ from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
 from reports.narrative import covariance_words, in_words, lower_first
+from reports.steps.naive import OF_LESIONS
+from reports.steps.over_visits import OVER_VISITS
+from reports.steps.sensitivity import ALL_VISITS_ROBUST, CONSTRAINED, ROBUST
 
 REFERENCES = {
     "laska": (
@@ -36,6 +39,14 @@ REFERENCES = {
         "Brunner E, Munzel U. The nonparametric Behrens-Fisher problem: asymptotic theory and a small-sample "
         "approximation. Biom J. 2000;42:17-25."
     ),
+    "bell-mccaffrey": (
+        "Bell RM, McCaffrey DF. Bias reduction in standard errors for linear regression with multi-stage samples. Surv "
+        "Methodol. 2002;28:169-181."
+    ),
+    "pustejovsky-tipton": (
+        "Pustejovsky JE, Tipton E. Small-sample methods for cluster-robust variance estimation and hypothesis testing "
+        "in fixed effects models. J Bus Econ Stat. 2018;36:672-683."
+    ),
     "mccullagh": "McCullagh P. Regression models for ordinal data. J R Stat Soc B. 1980;42:109-142.",
     "newcombe": (
         "Newcombe RG. Interval estimation for the difference between independent proportions: comparison of eleven "
@@ -46,6 +57,7 @@ REFERENCES = {
         "data. Stat Med. 1998;17:2635-2650."
     ),
     "bliss": "Bliss CI. The toxicity of poisons applied jointly. Ann Appl Biol. 1939;26:585-615.",
+    "henderson": "Henderson CR. Estimation of variance and covariance components. Biometrics. 1953;9:226-252.",
     "mcgraw": (
         "McGraw KO, Wong SP. Forming inferences about some intraclass correlation coefficients. Psychol Methods. "
         "1996;1:30-46."
@@ -137,6 +149,13 @@ def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
         model_reason(context, analysis),
         results.text(name, "convergence"),
     ]
+    course = results.text(f"{analysis.name}/{OVER_VISITS}", "model")
+    if course:
+        left = _left(context, f"{analysis.name}/{OVER_VISITS}")
+        sentences.append(
+            f"Means and differences at every visit are descriptive: by a model of all visits, {course}"
+            f"{f'; {left}' if left else ''}."
+        )
     dropped = results.number(name, "n_dropped")
     if dropped:
         sentences.append(
@@ -148,17 +167,20 @@ def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
 def model_reason(context: ReportContext, analysis: Analysis) -> str:
     """Say why this model: its design, or, after a fallback, what could not be fitted, why, and what stands in."""
     results = context.results
-    failed = [
-        (one.subject, one.text)
-        for one in results.statements
-        if one.analysis == analysis.name and one.kind == "fallback"
-    ]
-    if not failed:
+    left = _left(context, analysis.name)
+    if not left:
         return results.text(analysis.name, "model_reason")
-    clauses = [f"{covariance_words(formula)} could not be fitted ({_lower(why)})" for formula, why in failed]
-    return sentence_case(
-        f"{'; '.join(clauses)}; {covariance_words(results.text(analysis.name, 'model'))} instead."
-    )
+    return sentence_case(f"{left}; {covariance_words(results.text(analysis.name, 'model'))} instead.")
+
+
+def _left(context: ReportContext, name: str) -> str:
+    """Name the models that could not be fitted, each with its reason; empty where the first could."""
+    clauses = [
+        f"{covariance_words(one.subject)} could not be fitted ({_lower(one.text)})"
+        for one in context.results.statements
+        if one.analysis == name and one.kind == "fallback"
+    ]
+    return "; ".join(clauses)
 
 
 def _lower(text: str) -> str:
@@ -210,15 +232,17 @@ def reference_list(context: ReportContext) -> tuple[str, ...]:
     if protocol.is_within_patient:
         keys.add("consort-within")
     if results.has(f"{context.primary.name}/correlation", "icc"):
-        keys.add("mcgraw")
+        kind = results.text(f"{context.primary.name}/correlation", "correlation_kind")
+        keys.add("henderson" if kind == OF_LESIONS else "mcgraw")
     if any(protocol.arms.background_for(label) for label in protocol.arms.combinations):
         keys.add("consort-factorial")
     if results.has("harms", "events"):
         keys |= {"clopper", "consort-harms"}
-    if results.has(
-        f"{context.primary.name}/sensitivity", "min_test_p", level="Constrained longitudinal model"
-    ):
+    variants = set(results.distinct("level", analysis=f"{context.primary.name}/sensitivity"))
+    if CONSTRAINED in variants:
         keys.add("liang-zeger")
+    if variants & {ROBUST, ALL_VISITS_ROBUST}:
+        keys |= {"bell-mccaffrey", "pustejovsky-tipton"}
     instruments = {
         f"{facts.instrument.title}: {facts.instrument.source}."
         for facts in (context.facts(analysis) for analysis in context.analyses)

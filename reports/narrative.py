@@ -118,6 +118,14 @@ def all_alike(context: ReportContext, analysis: Analysis) -> str:
     return ""
 
 
+def alike_words(context: ReportContext, analysis: Analysis) -> str:
+    """Return the cell of a table for `all_alike`: "no patient of any arm responded"; empty where some did."""
+    sentence, unit = all_alike(context, analysis), context.facts(analysis).level
+    if not sentence:
+        return ""
+    return f"no {unit} of any arm responded" if sentence.startswith("No") else f"every {unit} responded"
+
+
 def _how_much(context: ReportContext, analysis: Analysis) -> str:
     lines = [line for line in context.lines("part", analysis.name) if line.estimable]
     if not lines:
@@ -407,15 +415,20 @@ COVARIANCES = {
 
 def covariance_words(formula: str) -> str:
     """Return what a model formula says of spread and correlation, in words: "random intercepts of patients"."""
-    terms = re.findall(r"(\w*)\(([^()|]*)\|([^()]*)\)", formula)
-    return join_words(_covariance_term(kind, left.strip(), right.strip()) for kind, left, right in terms)
+    terms = re.findall(r"(\w*)\(([^()|]*)\|\|?([^()]*)\)(?:\s*@\s*(\w+)\((\w+)\))?", formula)
+    return join_words(
+        _covariance_term(kind, left.strip(), right.strip())
+        + (f" times {COVARIANCES.get(other, other)} over the {of}s" if other else "")
+        for kind, left, right, other, of in terms
+    )
 
 
 def _covariance_term(kind: str, over: str, group: str) -> str:
-    whose = group.rpartition("/")[2].strip()
-    owner = "lesion" if whose.endswith("lesion") else whose
+    by, _, whose = group.rpartition("/")
+    owner = "lesion" if whose.strip().endswith("lesion") else whose.strip()
     if kind in COVARIANCES:
-        return f"{COVARIANCES[kind]} over the {over}s of a {owner}"
+        each = f" for each {by.strip()}" if by else ""
+        return f"{COVARIANCES[kind]} over the {over}s of a {owner}{each}"
     if not kind and over == "1":
         nested = " and of their lesions" if "/" in group else ""
         return f"random intercepts of {group.split('/')[0].strip()}s{nested}"

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
-from reports.format import counted, join_words, sentence_case
-from reports.narrative import all_alike, in_words, lower_first
+from reports.format import counted, headline_decimals, join_words, sentence_case
+from reports.narrative import all_alike, alone, in_words, lower_first
+from reports.steps.naive import OF_LESIONS
+from reports.steps.sensitivity import SPREAD_BY_ARM
+from reports.verdicts import VerdictLine
 
 
 def scales_sentence(context: ReportContext) -> str:
@@ -119,6 +122,73 @@ def _shown_by(context: ReportContext, variant: str) -> Mapping[str, bool]:
     return shown
 
 
+UNEQUAL = 1.5
+"""Largest over smallest standard deviation of the arms beyond which pooling them is spoken of."""
+
+
+def spread_sentence(context: ReportContext) -> str:
+    """Say how the arms of a parallel trial differ in spread, and what a covariance for each of them would give."""
+    results, formatter, name = context.results, context.formatter, f"{context.primary.name}/spread"
+    if not _has_spread_by_arm(context):
+        return ""
+    found = results.select(analysis=name, statistic="sd")
+    decimals = context.decimals()
+    each = join_words(f"{formatter.number(row.value, decimals)} ({row.arm})" for row in found)
+    text = f"Observed standard deviations at {context.primary.visit}: {each}"
+    ratio = results.get(name, "sd_ratio")
+    if ratio is not None:
+        text += f", the largest {formatter.number(ratio, 1)} times the smallest"
+    changed = _shown_by(context, SPREAD_BY_ARM) != _shown(context)
+    if not changed and (ratio is None or ratio <= UNEQUAL):
+        return f"{text}."
+    numbers = join_words(_by_arm_and_pooled(context, line) for line in context.lines("part"))
+    verdict = spread_warning(context) if changed else "Which comparisons show benefit is the same under both."
+    return (
+        f"{text}. The model pools the arms' spread, so that its intervals are too narrow for arms that vary more and "
+        f"too wide for arms that vary less. With a covariance for each arm the difference is {numbers}. {verdict}"
+    )
+
+
+def spread_warning(context: ReportContext) -> str:
+    """Say where a covariance for each arm changes which comparisons show benefit; empty where it does not."""
+    if not _has_spread_by_arm(context):
+        return ""
+    pooled, by_arm = _shown(context), _shown_by(context, SPREAD_BY_ARM)
+    clauses = []
+    for line in context.lines("part"):
+        if pooled[line.contrast] != by_arm[line.contrast]:
+            whom, interval = alone(context, line.reference), _interval(context, SPREAD_BY_ARM, line)
+            is_shown = "is shown" if by_arm[line.contrast] else "is not shown"
+            clauses.append(f"better than {whom} {is_shown} ({interval})")
+    if not clauses:
+        return ""
+    return (
+        "The primary model pools the arms' spread, and the answer depends on that: with a covariance for each arm, "
+        f"{join_words(clauses)}."
+    )
+
+
+def _has_spread_by_arm(context: ReportContext) -> bool:
+    return context.results.has(f"{context.primary.name}/sensitivity", "min_test_p", level=SPREAD_BY_ARM)
+
+
+def _by_arm_and_pooled(context: ReportContext, line: VerdictLine) -> str:
+    """Return "2.1 from Laser (95 % CI 1.2 to 3.0; pooled 1.4 to 2.8)"."""
+    name, address = f"{context.primary.name}/sensitivity", {"level": SPREAD_BY_ARM, "contrast": line.contrast}
+    decimals = headline_decimals(line.std_error, (line.conf_low, line.conf_high))
+    estimate = context.formatter.number(context.results.get(name, "estimate", **address), decimals)
+    pooled = context.formatter.interval(line.conf_low, line.conf_high, decimals)
+    return f"{estimate} from {line.reference} ({_interval(context, SPREAD_BY_ARM, line)}; pooled {pooled})"
+
+
+def _interval(context: ReportContext, variant: str, line: VerdictLine) -> str:
+    """Return another assumption's interval of a comparison: "95 % CI 1.2 to 3.0"."""
+    name, address = f"{context.primary.name}/sensitivity", {"level": variant, "contrast": line.contrast}
+    low, high = (context.results.get(name, one, **address) for one in ("conf_low", "conf_high"))
+    decimals = headline_decimals(line.std_error, (low, high))
+    return context.formatter.confidence(low, high, decimals, context.level())
+
+
 def naive_sentence(context: ReportContext) -> str:
     """Say what ignoring the pairing does to the intervals here."""
     name = f"{context.primary.name}/naive"
@@ -150,9 +220,16 @@ def naive_sentence(context: ReportContext) -> str:
         interval = formatter.confidence(low_limit, high_limit, 2)
         sentences.append(
             f"The observed correlation between a patient's lesions at {context.primary.visit} is "
-            f"{formatter.number(icc, 2)} (intraclass correlation for consistency, {interval})."
+            f"{formatter.number(icc, 2)} ({_kind_of_correlation(context)}, {interval})."
         )
     return " ".join(sentences)
+
+
+def _kind_of_correlation(context: ReportContext) -> str:
+    kind = context.results.text(f"{context.primary.name}/correlation", "correlation_kind")
+    if kind == OF_LESIONS:
+        return "the patients' share of the variance of their lesions, beyond the arms' means"
+    return "intraclass correlation for consistency"
 
 
 def missing_sentence(context: ReportContext) -> str:

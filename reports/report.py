@@ -70,7 +70,7 @@ def build_report(
     Raises
     ------
     ProtocolError, TrialDataError
-        Where the protocol or the data have defects.
+        Where the protocol or the data have defects, or the data cannot be analysed as planned.
     ModelError, DesignError
         Where the primary analysis cannot be carried out.
     ReportError
@@ -82,9 +82,11 @@ def build_report(
     if unknown:
         raise ReportError("unknown format", expected=", ".join(FORMATS), got=", ".join(unknown))
     from outcomes import read_trial
+    from reports.check_plan import check_plan
 
     say("Reading the trial")
     trial = read_trial(trial_path)
+    check_plan(trial)
     analysed = analyse_trial(trial, say)
     target = Path(out_dir)
     with _staging(target) as staging:

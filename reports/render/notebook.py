@@ -286,10 +286,10 @@ def _heading(analysis: Analysis, facts: EndpointFacts, results: Results) -> str:
 
 def _continuous(analysis: Analysis, facts: EndpointFacts, results: Results) -> list[Cell]:
     """Fit the model that the report fitted, its means, and the combination questions."""
-    from analyses import parse_formula
+    from analyses.default_model import is_over_visits
 
     name, formula = _literal(analysis.name), results.text(analysis.name, "model")
-    over_visits = "visit" in parse_formula(formula).fixed
+    over_visits = is_over_visits(formula)
     rows = (
         ""
         if over_visits

@@ -1,11 +1,11 @@
-"""A continuous endpoint: fit the model, walk its fallbacks, and ask the combination questions of its marginal means."""
+"""A continuous endpoint: fit the model or a fallback, and ask the combination questions of its marginal means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,15 @@ from analyses.verdict_words import contrast_name
 from outcomes import Trial
 from outcomes.arms import Arms
 from outcomes.endpoint import EndpointFacts
-from outcomes.errors import ConvergenceError, ModelError
 from outcomes.protocol import Analysis
 from reports.results import ResultsBuilder
 from reports.steps.units import count_by_arm, count_units
 from reports.verdicts import component_speller, store_verdict
+
+if TYPE_CHECKING:
+    from analyses.default_model import ModelChoice
+    from analyses.fallback import FallbackStep
+    from analyses.mixed_model_fit import MixedModelFit
 
 ESTIMATE = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
 """Columns of an estimate with its test, in every table of the engine."""
@@ -28,8 +32,6 @@ MOST_ARMS_FOR_ALL_PAIRS = 4
 
 ONE_VISIT, SEVERAL_VISITS = "one visit", "several visits"
 """Whose values a model uses: those of the visit of primary interest alone, or of every visit."""
-
-NO_CONVERGENCE = "the search for its estimates did not converge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class ContinuousModel:
         The model that could be fitted.
     formula
         Its formula: the first choice, or a fallback.
+    choice
+        The model that was chosen, with its fallbacks.
     at
         Where the arms are compared: ``{"visit": "Week 24"}``, or empty where the model is of that visit
         alone.
@@ -53,8 +57,9 @@ class ContinuousModel:
         The combination questions.
     """
 
-    fit: Any
+    fit: MixedModelFit
     formula: str
+    choice: ModelChoice
     at: Mapping[str, Any]
     data: pd.DataFrame
     used: pd.DataFrame
@@ -76,21 +81,25 @@ def analyse_continuous(
     protocol = trial.protocol
     choice = choose_model(protocol, analysis, data)
     at = dict(choice.at or {})
-    rows = data if "visit" in at else data[data["visit"] == analysis.visit].copy()
-    fit, formula = fit_first((choice.formula, *choice.fallback), rows, analysis.df_method, out)
+    rows = rows_of(choice, analysis, data)
+    fit = fit_choice(choice, rows, analysis.df_method)
+    formula = fit.formula
+    say_walk(fit.walk, out)
     out.say("model", formula)
     out.say("model_reason", choice.reason)
     out.say("model_visits", SEVERAL_VISITS if "visit" in at else ONE_VISIT)
     used = used_rows(fit, rows)
     _add_fit(fit, out.scope(analysis=f"{analysis.name}/model", visit=""))
     _add_counts(used, protocol.arms, analysis.visit, out)
-    _add_means(fit, analysis, protocol.arms, facts.higher_is_better, at, out)
+    add_means(fit, analysis, protocol.arms, facts.higher_is_better, at, out)
     verdict = ask(fit, trial, analysis, facts, at)
     store_verdict(verdict, out.scope(method=verdict.method), component_speller(protocol))
-    return ContinuousModel(fit, formula, at, rows, used, verdict)
+    return ContinuousModel(fit, formula, choice, at, rows, used, verdict)
 
 
-def ask(fit: Any, trial: Trial, analysis: Analysis, facts: EndpointFacts, at: Mapping[str, Any]) -> Verdict:
+def ask(
+    fit: MixedModelFit, trial: Trial, analysis: Analysis, facts: EndpointFacts, at: Mapping[str, Any]
+) -> Verdict:
     """Ask the combination questions of a fitted model, by the analysis's own rules."""
     from analyses import compare_therapies
 
@@ -133,37 +142,36 @@ def contrast_unit(facts: EndpointFacts) -> str:
     return "percentage points" if facts.unit == "%" else facts.unit or "points"
 
 
-def fit_first(
-    formulas: Iterable[str], data: pd.DataFrame, df_method: str, out: ResultsBuilder
-) -> tuple[Any, str]:
-    """Fit the first formula that can be fitted; what failed before it, and why, is written down.
+def rows_of(choice: ModelChoice, analysis: Analysis, data: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that a model is fitted to: of every visit, or of the analysis's own where it is of that alone."""
+    return data if "visit" in choice.at else data[data["visit"] == analysis.visit].copy()
+
+
+def fit_choice(choice: ModelChoice, rows: pd.DataFrame, df_method: str) -> MixedModelFit:
+    """Fit a model, or the first of its fallbacks that can be fitted; ``fit.walk`` says which could not.
 
     Raises
     ------
     ModelError
-        Where none can be fitted: the first one's error.
+        Where none can be fitted.
     """
     from analyses import fit_mixed_model
 
-    first_error: ModelError | None = None
-    for formula in formulas:
-        try:
-            fit = fit_mixed_model(formula, data, df_method=df_method)
-            if not fit.converged:
-                raise ConvergenceError(
-                    "the model did not converge", got=fit.convergence.sentence, where=formula
-                )
-        except ModelError as error:
-            first_error = first_error or error
-            plain = NO_CONVERGENCE if isinstance(error, ConvergenceError) else error.message
-            out.say("fallback", plain, subject=formula)
-            if isinstance(error.got, str):
-                out.say("fallback_detail", error.got, subject=formula)
-        else:
-            return fit, formula
-    if first_error is None:
-        raise ModelError("no model was chosen", expected="a formula")
-    raise first_error
+    return fit_mixed_model(
+        choice.formula, rows, df_method=df_method, on_failure="fallback", fallback=choice.fallback
+    )
+
+
+def say_walk(walk: Iterable[FallbackStep], out: ResultsBuilder) -> None:
+    """Write down every model that was left before the one that was fitted, and why."""
+    from analyses.fallback import FITTED
+
+    for step in walk:
+        if step.outcome == FITTED:
+            continue
+        out.say("fallback", step.sentence.rstrip("."), subject=step.formula)
+        if step.detail:
+            out.say("fallback_detail", step.detail, subject=step.formula)
 
 
 def used_rows(fit: Any, data: pd.DataFrame) -> pd.DataFrame:
@@ -224,29 +232,32 @@ def _add_counts(used: pd.DataFrame, arms: Arms, visit: str, out: ResultsBuilder)
         scope.add_all({f"n_{unit}": number for unit, number in counts.items()}, arm=arm)
 
 
-def _add_means(
-    fit: Any,
+def add_means(
+    fit: MixedModelFit,
     analysis: Analysis,
     arms: Arms,
     higher_is_better: bool,
     at: Mapping[str, Any],
     out: ResultsBuilder,
+    name: str = "",
 ) -> None:
-    """Write the arms' marginal means, over the observed proportions of the covariates, and further contrasts."""
+    """Write the arms' marginal means, over the observed proportions of the covariates, and further contrasts.
+
+    Under "<name>/means" and "<name>/contrasts"; the name is the analysis's own unless another is given.
+    """
     from analyses import marginal_means
 
+    name = name or analysis.name
     by_visit = "visit" in at
     means = marginal_means(
         fit, "arm", by="visit" if by_visit else None, at=_without_visit(at), weights="proportional"
     )
-    scope = out.scope(
-        analysis=f"{analysis.name}/means", method="marginal means, observed covariate proportions"
-    )
+    scope = out.scope(analysis=f"{name}/means", method="marginal means, observed covariate proportions")
     alpha = analysis.alpha if analysis.sided == 2 else 2 * analysis.alpha
     for record in means.interval(alpha).to_dict("records"):
         visit = str(record["visit"]) if by_visit else analysis.visit
-        for name in ("estimate", "std_error", "df", "conf_low", "conf_high"):
-            scope.add(name, record[name], arm=str(record["arm"]), visit=visit)
+        for statistic in ("estimate", "std_error", "df", "conf_low", "conf_high"):
+            scope.add(statistic, record[statistic], arm=str(record["arm"]), visit=visit)
     present = [str(level) for level in means.table["arm"].drop_duplicates()]
     pairs = [(a, b) for a, b in comparisons(analysis, arms) if a in present and b in present]
     if not pairs:
@@ -254,11 +265,11 @@ def _add_means(
     sign = 1.0 if higher_is_better else -1.0
     weights = {contrast_name(a, b, higher_is_better): {a: sign, b: -sign} for a, b in pairs}
     table = means.contrast(weights, alpha=alpha).table
-    scope = out.scope(analysis=f"{analysis.name}/contrasts", method="contrasts of marginal means")
+    scope = out.scope(analysis=f"{name}/contrasts", method="contrasts of marginal means")
     for record in table.to_dict("records"):
         visit = str(record["visit"]) if by_visit else analysis.visit
-        for name in ESTIMATE:
-            scope.add(name, record[name], contrast=str(record["contrast"]), visit=visit)
+        for statistic in ESTIMATE:
+            scope.add(statistic, record[statistic], contrast=str(record["contrast"]), visit=visit)
 
 
 def _without_visit(at: Mapping[str, Any]) -> dict[str, Any] | None:

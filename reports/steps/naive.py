@@ -16,6 +16,12 @@ NAMES = {
 }
 """Naive analyses, as `analyses.naive` calls them -> as the report calls them."""
 
+CONSISTENCY = "intraclass correlation for consistency, ICC(C,1)"
+OF_LESIONS = (
+    "the patients' share of the variance beyond the arms' means, over all lesions, by Henderson's method 3"
+)
+"""What the within-patient correlation is: with one lesion an arm, and with several."""
+
 NUMBERS = ("n", "estimate", "std_error", "df", "p_value", "conf_low", "conf_high", "se_ratio")
 
 
@@ -48,9 +54,11 @@ def add_naive(
     if found.correlation is None:
         return
     likeness = found.correlation
+    kind = OF_LESIONS if likeness.several_lesions else CONSISTENCY
     scope = out.scope(
-        analysis=f"{analysis.name}/correlation", method="ICC(C,1) and Pearson's r over patients"
+        analysis=f"{analysis.name}/correlation", method=f"{kind}; Pearson's r over patients for pairs of arms"
     )
+    scope.say("correlation_kind", kind)
     scope.add_all(
         {
             "icc": likeness.icc,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from scipy import stats
@@ -15,14 +16,25 @@ from outcomes import Trial
 from outcomes.endpoint import EndpointFacts
 from outcomes.errors import DesignError, ModelError
 from outcomes.protocol import Analysis
-from reports.format import sentence_case
+from reports.format import join_words, sentence_case
 from reports.results import ResultsBuilder
 from reports.steps.categorical import categorical_verdict
-from reports.steps.continuous import ask, fit_first
+from reports.steps.continuous import ContinuousModel, ask, fit_choice, rows_of, used_rows
+from reports.steps.over_visits import OverVisits
+
+if TYPE_CHECKING:
+    from analyses.fallback import FallbackStep
 
 COMMON_SPREAD = "One spread for all arms and visits"
 PAIRED_T = "Paired t tests"
 CONSTRAINED = "Constrained longitudinal model"
+SPREAD_BY_ARM = "Separate covariance for each arm"
+ROBUST = "Robust standard errors (CR2)"
+ALL_VISITS = "All visits together"
+ALL_VISITS_ROBUST = "All visits together, robust standard errors (CR2)"
+
+SANDWICH = "CR2"
+"""Bell and McCaffrey's bias-reduced sandwich, with their degrees of freedom."""
 
 CONTRAST_NUMBERS = ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high")
 
@@ -53,11 +65,31 @@ class Variant:
 
 
 def add_sensitivity(
-    trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame, out: ResultsBuilder
+    trial: Trial,
+    analysis: Analysis,
+    facts: EndpointFacts,
+    data: pd.DataFrame,
+    out: ResultsBuilder,
+    model: ContinuousModel | None = None,
+    over_visits: OverVisits | None = None,
 ) -> None:
-    """Write every variant of the primary analysis that the trial allows, under "<analysis>/sensitivity"."""
+    """Write every variant of the primary analysis that the trial allows, under "<analysis>/sensitivity".
+
+    Parameters
+    ----------
+    trial, analysis, facts, data
+        The primary analysis and its endpoint frame.
+    out
+        Where the numbers go.
+    model
+        The primary model of a continuous endpoint.
+    over_visits
+        The model of all visits that stands beside it in a within-patient trial.
+    """
     scope = out.scope(analysis=f"{analysis.name}/sensitivity", endpoint=facts.name, visit=analysis.visit)
-    for variant in _variants(trial, analysis, facts, data):
+    if model is not None:
+        _add_spread(model, trial, analysis, out.scope(analysis=f"{analysis.name}/spread"))
+    for variant in _variants(trial, analysis, facts, data, model, over_visits):
         for contrast, numbers in variant.contrasts.items():
             for name in CONTRAST_NUMBERS:
                 scope.add(
@@ -69,8 +101,26 @@ def add_sensitivity(
             scope.say("answer", variant.answer, subject=variant.label)
 
 
+def _add_spread(model: ContinuousModel, trial: Trial, analysis: Analysis, out: ResultsBuilder) -> None:
+    """Write the observed standard deviations of the arms at the primary visit, and the largest over the smallest."""
+    rows = model.used[model.used["visit"].astype(str) == analysis.visit]
+    spread = rows["value"].groupby(rows["arm"].astype(str)).std(ddof=1).dropna()
+    scope = out.scope(method="observed values of the rows used")
+    for arm in trial.protocol.arms:
+        if arm in spread.index:
+            scope.add("sd", spread[arm], arm=arm)
+    if len(spread) > 1:
+        smallest, largest = float(spread.min()), float(spread.max())
+        scope.add("sd_ratio", largest / smallest if smallest > 0 else None)
+
+
 def _variants(
-    trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame
+    trial: Trial,
+    analysis: Analysis,
+    facts: EndpointFacts,
+    data: pd.DataFrame,
+    model: ContinuousModel | None,
+    over_visits: OverVisits | None,
 ) -> Iterator[Variant]:
     yield from _other_reconstructions(trial, analysis, facts)
     yield from _other_populations(trial, analysis, facts)
@@ -80,7 +130,104 @@ def _variants(
         yield from _paired(trial, analysis, facts, data)
     else:
         yield from _constrained(trial, analysis, facts, data)
+    if model is not None:
+        yield from _by_arm(trial, analysis, facts, model)
+        yield from _robust(trial, analysis, facts, model)
+    if over_visits is not None:
+        yield from _all_visits(trial, analysis, facts, over_visits)
     yield from _common_spread(trial, analysis, facts, data)
+
+
+def _by_arm(
+    trial: Trial, analysis: Analysis, facts: EndpointFacts, model: ContinuousModel
+) -> Iterator[Variant]:
+    """Give each arm of a parallel trial a covariance of its own, where the primary model pools them."""
+    from analyses import fit_mixed_model
+    from analyses.default_model import choose_spread_by_arm
+
+    formulas = choose_spread_by_arm(trial.protocol, model.formula)
+    if not formulas:
+        return
+    first, *others = formulas
+    try:
+        fit = fit_mixed_model(
+            first, model.data, df_method=analysis.df_method, on_failure="fallback", fallback=others
+        )
+        verdict = ask(fit, trial, analysis, facts, model.at)
+    except ModelError:
+        return
+    left = f"; {_listed(fit.walk[:-1])} could not be fitted" if len(fit.walk) > 1 else ""
+    yield _from_verdict(
+        SPREAD_BY_ARM, f"the primary model with a covariance for each arm, {fit.formula}{left}", verdict
+    )
+
+
+def _listed(walk: Sequence[FallbackStep]) -> str:
+    from analyses.formula import parse_formula
+
+    terms = [parse_formula(step.formula).residual for step in walk]
+    return join_words(term.text for term in terms if term is not None)
+
+
+def _robust(
+    trial: Trial, analysis: Analysis, facts: EndpointFacts, model: ContinuousModel
+) -> Iterator[Variant]:
+    """Take standard errors that do not rest on the model's covariance: parallel trials, several lesions an arm."""
+    several = model.used.duplicated(["patient", "arm", "visit"]).any()
+    if trial.protocol.is_within_patient and not several:
+        return
+    yield from _sandwich(
+        ROBUST, "the primary model", model.formula, model.data, model.at, trial, analysis, facts
+    )
+
+
+def _sandwich(
+    label: str,
+    which: str,
+    formula: str,
+    rows: pd.DataFrame,
+    at: Mapping[str, Any],
+    trial: Trial,
+    analysis: Analysis,
+    facts: EndpointFacts,
+) -> Iterator[Variant]:
+    """Fit a model again with a sandwich covariance, clustered by patient."""
+    from analyses import fit_mixed_model
+
+    try:
+        fit = fit_mixed_model(formula, rows, df_method=analysis.df_method, vcov=SANDWICH, on_failure="raise")
+        verdict = ask(fit, trial, analysis, facts, at)
+    except ModelError:
+        return
+    yield _from_verdict(
+        label,
+        f"{which} with standard errors and degrees of freedom that do not rest on its covariance: the bias-reduced "
+        "sandwich CR2, clustered by patient",
+        verdict,
+    )
+
+
+def _all_visits(
+    trial: Trial, analysis: Analysis, facts: EndpointFacts, over: OverVisits
+) -> Iterator[Variant]:
+    """Answer at the primary visit by the model of all visits, which uses what patients showed before they left."""
+    try:
+        verdict = ask(over.fit, trial, analysis, facts, over.choice.at)
+    except ModelError:
+        return
+    yield _from_verdict(ALL_VISITS, f"the model of all visits, {over.fit.formula}", verdict)
+    used = used_rows(over.fit, over.data)
+    if used.duplicated(["patient", "arm", "visit"]).any():
+        yield from _sandwich(
+            ALL_VISITS_ROBUST,
+            "the model of all visits",
+            over.fit.formula,
+            over.data,
+            over.choice.at,
+            trial,
+            analysis,
+            facts,
+        )
 
 
 def verdict_of(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame) -> Verdict:
@@ -90,11 +237,8 @@ def verdict_of(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.
     from analyses.default_model import choose_model
 
     choice = choose_model(trial.protocol, analysis, data)
-    at = dict(choice.at or {})
-    rows = data if "visit" in at else data[data["visit"] == analysis.visit].copy()
-    silent = ResultsBuilder(analysis="")
-    fit, _ = fit_first((choice.formula, *choice.fallback), rows, analysis.df_method, silent)
-    return ask(fit, trial, analysis, facts, at)
+    fit = fit_choice(choice, rows_of(choice, analysis, data), analysis.df_method)
+    return ask(fit, trial, analysis, facts, choice.at)
 
 
 def _from_verdict(label: str, explanation: str, verdict: Verdict) -> Variant:
@@ -141,19 +285,19 @@ def _common_spread(
     from analyses.formula import parse_formula
 
     choice = choose_model(trial.protocol, analysis, data)
-    at = dict(choice.at or {})
-    rows = data if "visit" in at else data[data["visit"] == analysis.visit].copy()
-    formula = f"{parse_formula(choice.formula).fixed} + (1 | patient)"
+    rows = rows_of(choice, analysis, data)
+    # Lesions have an effect of their own where they are seen again; at one visit that is the residual.
+    again = "lesion" in rows and rows.loc[rows["value"].notna()].duplicated(["patient", "lesion"]).any()
+    formula = f"{parse_formula(choice.formula).fixed} + (1 | patient{'/lesion' if again else ''})"
     if formula.replace(" ", "") == choice.formula.replace(" ", ""):
         return
     try:
-        fit = fit_mixed_model(formula, rows, df_method=analysis.df_method)
-        if not fit.converged:
-            return
-        verdict = ask(fit, trial, analysis, facts, at)
+        fit = fit_mixed_model(formula, rows, df_method=analysis.df_method, on_failure="raise")
+        verdict = ask(fit, trial, analysis, facts, choice.at)
     except ModelError:
         return
-    yield _from_verdict(COMMON_SPREAD, f"random intercepts of patients, {formula}", verdict)
+    whose = "patients and of their lesions" if again else "patients"
+    yield _from_verdict(COMMON_SPREAD, f"random intercepts of {whose}, {formula}", verdict)
 
 
 def _paired(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame) -> Iterator[Variant]:

@@ -6,6 +6,7 @@ from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import decimals_of
 from reports.results import Number
+from reports.steps.over_visits import OVER_VISITS
 from reports.tables.cells import (
     count_cells,
     estimate_cells,
@@ -121,12 +122,13 @@ def _grade_table(context: ReportContext, analysis: Analysis) -> Table:
 
 
 def differences_table(context: ReportContext, analysis: Analysis) -> Table | None:
-    """Show the model's contrasts at every visit; None where the model is of one visit alone."""
+    """Show the contrasts at every visit, by the model or the one of all visits beside it; None where there is none."""
     results, formatter = context.results, context.formatter
-    name = f"{analysis.name}/contrasts"
-    visits = results.distinct("visit", analysis=name, statistic="estimate")
-    if len(visits) < 2:
+    owner = _of_every_visit(context, analysis)
+    if not owner:
         return None
+    name = f"{owner}/contrasts"
+    visits = results.distinct("visit", analysis=name, statistic="estimate")
     combination = {line.contrast for line in context.lines("part", analysis.name)}
     contrasts = [one for one in results.distinct("contrast", analysis=name) if one in combination]
     if not contrasts:
@@ -153,10 +155,95 @@ def differences_table(context: ReportContext, analysis: Analysis) -> Table | Non
             tuple(columns),
             tuple(rows),
             stub="Visit",
+            notes={"role": f"Positive is benefit. {_role_of_visits(context, analysis, owner)}"},
+            source=source_line(context, analysis),
+        )
+    )
+
+
+def _of_every_visit(context: ReportContext, analysis: Analysis) -> str:
+    """Return where the results of every visit stand: the analysis's own, the model's beside it, or nowhere."""
+    for owner in (analysis.name, f"{analysis.name}/{OVER_VISITS}"):
+        visits = context.results.distinct("visit", analysis=f"{owner}/means", statistic="estimate")
+        if len(visits) > 1:
+            return owner
+    return ""
+
+
+def _role_of_visits(context: ReportContext, analysis: Analysis, owner: str) -> str:
+    """Say which visit answers and which describe, and by which model."""
+    if owner == analysis.name:
+        return (
+            f"{analysis.visit} is the visit of the {analysis.role} analysis; the other visits are descriptive, without "
+            "adjustment for multiplicity."
+        )
+    model = context.results.text(owner, "model")
+    return (
+        f"By a model of all visits together, {model}; descriptive, without adjustment for multiplicity. The "
+        f"{analysis.role} analysis is of {analysis.visit} alone: its numbers there need not be these."
+    )
+
+
+def course_table(context: ReportContext, analysis: Analysis) -> Table | None:
+    """Show the model's mean of every arm at every visit; None where there is one visit alone."""
+    results, formatter = context.results, context.formatter
+    owner = _of_every_visit(context, analysis)
+    if not owner:
+        return None
+    name, decimals = f"{owner}/means", context.decimals(analysis.name)
+    arms = results.distinct("arm", analysis=name, statistic="estimate")
+    columns = [column for arm in arms for column in interval_columns("Mean", "95 % CI", arm)]
+    rows = []
+    for visit in results.distinct("visit", analysis=name, statistic="estimate"):
+        cells: list[Cell] = []
+        for arm in arms:
+            found = [
+                results.get(name, statistic, visit=visit, arm=arm)
+                for statistic in ("estimate", "conf_low", "conf_high")
+            ]
+            cells += estimate_cells(formatter, found[0], found[1], found[2], decimals)
+        rows.append(Row(Cell(visit), tuple(cells)))
+    facts = context.facts(analysis)
+    return context.finished(
+        Table(
+            table_name("course", analysis.name),
+            "The model's means over the visits" + (f", {facts.unit}" if facts.unit else ""),
+            tuple(columns),
+            tuple(rows),
+            stub="Visit",
+            notes={"role": _role_of_visits(context, analysis, owner)},
+            source=source_line(context, analysis),
+        )
+    )
+
+
+def spread_table(context: ReportContext, analysis: Analysis) -> Table | None:
+    """Show the observed standard deviations by arm and visit beside a model that gives all of them one spread."""
+    from analyses.default_model import gives_one_spread
+
+    results, formatter = context.results, context.formatter
+    if not gives_one_spread(results.text(analysis.name, "model")):
+        return None
+    name = f"{analysis.name}/observed"
+    decimals = context.decimals(analysis.name)
+    arms = tuple(context.protocol.arms)
+    rows = []
+    for visit in results.distinct("visit", analysis=name, statistic="sd"):
+        cells = [number(formatter, results.get(name, "sd", visit=visit, arm=arm), decimals) for arm in arms]
+        rows.append(Row(Cell(visit), tuple(cells)))
+    if not rows:
+        return None
+    return context.finished(
+        Table(
+            table_name("spread", analysis.name),
+            "Observed standard deviations, which the model takes to be equal",
+            tuple(Column("SD", spanner=arm) for arm in arms),
+            tuple(rows),
+            stub="Visit",
             notes={
-                "role": (
-                    f"Positive is benefit. {analysis.visit} is the visit of the {analysis.role} analysis; the other "
-                    "visits are descriptive, without adjustment for multiplicity."
+                "meaning": (
+                    "The model has one spread for all arms and visits. Where these numbers differ, its intervals are "
+                    "too narrow for arms that vary more and too wide for those that vary less."
                 )
             },
             source=source_line(context, analysis),

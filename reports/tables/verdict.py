@@ -8,6 +8,7 @@ from dataclasses import replace
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import sentence_case
+from reports.narrative import alike_words
 from reports.tables.cells import estimate_cells, p_cell, table_name
 from reports.tables.outcome import source_line
 from reports.tables.value import Cell, Column, Row, Table, blank_row
@@ -20,13 +21,15 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
     scale = Scale.of(context, name)
     lines = context.all_lines(name)
     combinations = list(dict.fromkeys(line.combination for line in lines))
+    alike = alike_words(context, analysis)
     rows: list[Row] = []
     for combination in combinations:
         own = [line for line in lines if line.combination == combination]
         if len(combinations) > 1:
             rows.append(blank_row(combination, 5))
         for line in own:
-            rows.append(_verdict_row(context, scale, line, indent=1 if len(combinations) > 1 else 0))
+            row = _verdict_row(context, scale, line, indent=1 if len(combinations) > 1 else 0)
+            rows.append(_not_comparable(row, alike))
     told = () if name == context.primary.name else context.results.said(context.primary.name, "footnote")
     notes = {
         f"note {place}": text
@@ -52,6 +55,13 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
             source=source_line(context, analysis),
         )
     )
+
+
+def _not_comparable(row: Row, alike: str) -> Row:
+    """Return a question's row without numbers where every unit of every arm did the same: there is no contrast."""
+    if not alike:
+        return row
+    return replace(row, cells=(Cell("not comparable", span=3), Cell(), Cell(alike)))
 
 
 def _verdict_row(context: ReportContext, scale: Scale, line: VerdictLine, indent: int) -> Row:
@@ -148,12 +158,14 @@ def scales_table(context: ReportContext) -> Table | None:
         if analysis.role == "sensitivity":
             continue
         scale = Scale.of(context, analysis.name)
-        facts = context.facts(analysis)
+        facts, alike = context.facts(analysis), alike_words(context, analysis)
         noun = context.results.text(analysis.name, "scale_noun")
         rows.append(blank_row(f"{facts.label} at {analysis.visit}: {noun}{scale.header}", 5))
         for line in context.all_lines(analysis.name):
             if line.kind == "part":
-                rows.append(_scale_row(context, scale, line, line.contrast))
+                rows.append(_not_comparable(_scale_row(context, scale, line, line.contrast), alike))
+            elif alike:
+                continue
             elif line.kind == "min_test" and not math.isnan(line.p_value):
                 rows.append(_scale_row(context, scale, line, f"{line.combination}: better than every part"))
     if sum(row.kind == "heading" for row in rows) < 2:

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.default_model import choose_model
+from analyses.default_model import (
+    choose_model,
+    choose_over_visits,
+    choose_spread_by_arm,
+    gives_one_spread,
+    is_over_visits,
+)
 from analyses.mixed_model import fit_mixed_model
 from outcomes.protocol import Protocol
 
@@ -100,7 +106,9 @@ def test_percent_repigmentation_has_no_baseline():
 def test_several_lesions_of_one_arm_keep_the_spread_of_each_arm():
     choice = choose("within-patient", frame(lesions=6), "posas-observer")
     assert choice.formula.endswith("(0 + arm | patient) + us(visit | arm / patient:lesion)")
-    assert choice.fallback[0].endswith("+ (1 | patient)")
+    # Simpler patient effects first, then one spread for all: at one visit lesions are the residual.
+    assert choice.fallback[0].endswith("(1 | patient) + us(visit | arm / patient:lesion)")
+    assert choice.fallback[1].endswith("depth + (1 | patient)")
 
 
 def test_the_model_of_several_lesions_is_that_of_one_where_there_is_one():
@@ -134,3 +142,86 @@ def test_the_protocols_own_model_and_fallbacks_go_first():
         "value ~ arm * visit + (1 | patient)",
     )
     assert "own" in choice.reason
+
+
+def over_visits(data: pd.DataFrame, design: str = "within-patient", **analysis: Any):
+    made = protocol(design, "posas-observer", "change", **analysis)
+    return choose_over_visits(made, made.primary_analysis, data)
+
+
+def test_the_course_within_patients_has_a_spread_by_arm_and_visit():
+    choice = over_visits(frame(lesions=3))
+    assert choice.formula == (
+        "value ~ arm * visit + baseline_mean * visit + baseline_deviation * visit + depth "
+        "+ us(arm | patient) @ us(visit)"
+    )
+    assert choice.at == {"visit": "Week 24"}
+    assert [formula.rsplit("depth + ", 1)[1] for formula in choice.fallback] == [
+        "us(arm | patient) @ toeph(visit)",
+        "us(arm | patient) @ csh(visit)",
+        "csh(arm | patient) @ csh(visit)",
+        "(1 | patient/arm)",
+    ]
+    assert fit_mixed_model(choice.formula, frame(lesions=3)).converged
+
+
+def test_the_course_of_several_lesions_is_the_contracts_model():
+    choice = over_visits(frame(lesions=6))
+    assert choice.formula.endswith("depth + (0 + visit | patient) + us(visit | patient:lesion)")
+    assert choice.fallback[-1].endswith("depth + (1 | patient/lesion)")
+
+
+def test_where_the_model_is_of_all_visits_already_there_is_none_beside_it():
+    assert over_visits(frame(), "parallel") is None
+    assert over_visits(frame(lesions=3, visits=("Week 24",))) is None
+    assert over_visits(frame(lesions=3), model="value ~ arm * visit + (1 | patient/lesion)") is None
+    assert over_visits(frame(lesions=3), model="value ~ arm + us(arm | patient)") is not None
+
+
+def test_the_visit_counts_as_a_word():
+    assert is_over_visits("value ~ arm * visit + us(visit | patient)")
+    assert is_over_visits("value ~ arm:C(visit) + (1 | patient)")
+    assert not is_over_visits("value ~ arm + n_visits + us(visit | patient)")
+
+
+def test_a_covariance_for_each_arm_keeps_the_fixed_effects_and_the_structure():
+    parallel = protocol("parallel", "vasi", "change")
+    fixed = "value ~ baseline * visit + arm * visit"
+    assert choose_spread_by_arm(parallel, f"{fixed} + us(visit | patient)") == tuple(
+        f"{fixed} + {name}(visit | arm / patient)" for name in ("us", "toeph", "csh", "cs")
+    )
+    assert choose_spread_by_arm(parallel, f"{fixed} + csh(visit | patient)") == tuple(
+        f"{fixed} + {name}(visit | arm / patient)" for name in ("csh", "cs")
+    )
+
+
+@pytest.mark.parametrize(
+    ("design", "formula"),
+    [
+        ("within-patient", "value ~ arm + us(arm | patient)"),
+        ("parallel", "value ~ arm * visit + us(visit | arm / patient)"),
+        ("parallel", "value ~ arm * visit + us(visit | sex / patient)"),
+        ("parallel", "value ~ arm * visit + (1 | patient)"),
+        ("parallel", "value ~ arm * visit + (0 + visit | patient) + us(visit | patient:lesion)"),
+        ("parallel", "value ~ arm * visit + us(side | patient) @ us(visit)"),
+    ],
+)
+def test_a_covariance_for_each_arm_is_not_made_up_where_there_is_no_place_for_it(design, formula):
+    instrument = "posas-observer" if design == "within-patient" else "vasi"
+    assert choose_spread_by_arm(protocol(design, instrument, "change"), formula) == ()
+
+
+@pytest.mark.parametrize(
+    ("covariance", "one"),
+    [
+        ("(1 | patient/lesion)", True),
+        ("cs(visit | patient)", True),
+        ("(1 | patient) + ar1(visit | patient:lesion)", True),
+        ("csh(visit | patient)", False),
+        ("us(arm | patient)", False),
+        ("cs(visit | arm / patient)", False),
+        ("(1 + week | patient)", False),
+    ],
+)
+def test_which_models_have_one_spread(covariance, one):
+    assert gives_one_spread(f"value ~ arm + {covariance}") is one

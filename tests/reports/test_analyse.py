@@ -193,7 +193,17 @@ def test_a_model_that_cannot_be_fitted_falls_back_and_says_so(frames):
         ),
         (
             "value ~ arm + (0 + arm | patient) + us(visit | arm / patient:lesion)",
-            "random effects of each arm of a patient and an unstructured covariance over the visits of a lesion",
+            "random effects of each arm of a patient and an unstructured covariance over the visits of a lesion for "
+            "each arm",
+        ),
+        (
+            "value ~ arm * visit + us(arm | patient) @ csh(visit)",
+            "an unstructured covariance over the arms of a patient times a compound-symmetric covariance with unequal "
+            "variances over the visits",
+        ),
+        (
+            "y ~ arm + us(visit | arm / patient)",
+            "an unstructured covariance over the visits of a patient for each arm",
         ),
     ],
 )
