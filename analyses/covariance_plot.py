@@ -64,17 +64,17 @@ class Panel:
 
     @property
     def sd(self) -> Array:
-        """Standard deviations, shape (m,)."""
-        spread: Array = np.sqrt(np.maximum(np.diag(self.matrix), 0.0))
+        """Standard deviations, shape (m,); NaN where a variance is negative, as unbounded fits may have it."""
+        variances = np.diag(self.matrix)
+        spread: Array = np.sqrt(np.where(variances < 0, np.nan, variances))
         return spread
 
     @property
     def correlations(self) -> Array:
         """Correlations, shape (m, m); NaN where a variance is zero."""
         scale = np.outer(self.sd, self.sd)
-        found: Array = np.divide(
-            self.matrix, scale, out=np.full_like(self.matrix, np.nan), where=scale > 1e-12 * scale.max()
-        )
+        known = scale > 1e-12 * np.nanmax(scale, initial=0.0)
+        found: Array = np.divide(self.matrix, scale, out=np.full_like(self.matrix, np.nan), where=known)
         return found
 
 
@@ -252,7 +252,7 @@ def plot_covariance(fit: MixedModelFit, kind: str = "correlation", part: str | N
 
 def _power(values: list[Array]) -> int:
     """Power of ten that is taken out of numbers too small or too large to be read in a cell; 0 for most."""
-    largest = max(float(np.abs(one).max()) for one in values)
+    largest = max(float(np.nanmax(np.abs(one), initial=0.0)) for one in values)
     if largest == 0 or 0.01 <= largest < 1e5:
         return 0
     return math.floor(math.log10(largest))
@@ -320,7 +320,7 @@ def _write(axes: Axes, panel: Panel, kind: str, image: Any) -> None:
             if kind == "covariance":
                 text, value = number_text(panel.matrix[row, column], fine), panel.matrix[row, column]
             elif diagonal:
-                text, value = number_text(panel.sd[row], decimals), math.nan
+                text, value = number_text(panel.sd[row], decimals, "–"), math.nan
             else:
                 text, value = number_text(correlations[row, column], 2, "–"), correlations[row, column]
             colour: Any = rcParams["text.color"]

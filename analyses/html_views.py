@@ -175,6 +175,8 @@ def mixed_model_html(fit: MixedModelFit) -> str:
     sandwich = fit.small_sample.sandwich
     method = "restricted maximum likelihood (REML)" if fit.reml else "maximum likelihood (ML)"
     facts = [("Method", method), ("Covariance parameters", str(fit.n_covariance_parameters))]
+    if len(fit.walk) > 1:
+        facts.append(("Left before it", "; ".join(str(step) for step in fit.walk[:-1])))
     if sandwich is not None:
         facts.append(("Standard errors", f"robust to the covariance: sandwich {sandwich.kind}"))
     return fit_html(

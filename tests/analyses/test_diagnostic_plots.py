@@ -326,6 +326,20 @@ def test_a_variance_of_zero_has_no_correlation(lesions):
     assert "nan" not in "".join(text.values())
 
 
+def test_a_negative_variance_has_no_standard_deviation(lesions):
+    noise = lesions.assign(value=np.random.default_rng(2).normal(size=len(lesions)))
+    noise["value"] -= 0.8 * noise.groupby("patient")["value"].transform("mean")
+    fit = fit_mixed_model("value ~ arm + (1 | patient)", noise, bounded=False)
+    variance = fit.variance_components.set_index("group").loc["patient", "variance"]
+    assert variance < 0
+    axes = heat_maps(fit.plot_covariance(part="random"))[0]
+    assert texts_of(axes) == {(0, 0): "–"}
+    assert "nan" not in fit._repr_html_().lower().split()
+    # V of a patient stays positive definite: its correlations are there, and negative.
+    (marginal,) = covariance_panels(fit)
+    assert (marginal.correlations[0, 1:] < 0).all()
+
+
 def test_a_model_without_random_effects_says_so(by_arm):
     with pytest.raises(ModelError, match="no random effects"):
         by_arm.plot_covariance(part="random")

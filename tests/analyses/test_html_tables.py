@@ -181,6 +181,18 @@ def test_the_boundary_is_said_in_words(lesions):
     assert float(components.loc["patient", "Variance"]) == 0
 
 
+def test_a_fit_says_which_models_were_left(lesions):
+    # Three patients cannot carry an unstructured covariance of three arms.
+    few = lesions[lesions["patient"] < 3]
+    fit = fit_mixed_model(
+        "value ~ arm + us(arm | patient)", few, on_failure="fallback", fallback=["cs(arm | patient)"]
+    )
+    facts = Page(fit._repr_html_()).facts()
+    assert len(fit.walk) == 2
+    assert facts["Left before it"] == str(fit.walk[0])
+    assert "us(arm | patient)" in facts["Left before it"]
+
+
 def test_means_and_contrasts_show_their_tables(lesions):
     fit = fit_mixed_model("value ~ clinic + patient + arm + us(arm | patient)", lesions)
     means = marginal_means(fit, "arm")
