@@ -16,6 +16,7 @@ from analyses.covariance_model import Component, CovarianceModel
 from analyses.likelihood import Likelihood, Profile
 from analyses.optimise import Convergence, Minimum, Point, minimise
 from analyses.small_sample import kenward_roger_covariance, parameter_covariance
+from analyses.standardise import Standardised
 from analyses.symmetric import below_zero, is_unbounded, model_without_bounds, start_without_bounds
 from outcomes.errors import ModelError
 
@@ -234,3 +235,26 @@ def parameter_table(model: CovarianceModel, theta: Array, w: Array, scale: float
             "std_error": np.sqrt(np.maximum(np.diag(w), 0.0)) * factor,
         }
     )
+
+
+def log_likelihood(
+    deviance: float, standard: Standardised, n_rows: int, log_weights: float, reml: bool
+) -> float:
+    """Log-likelihood in the response's and the columns' own units, of a deviance in standardised ones.
+
+    Parameters
+    ----------
+    deviance
+        Minus twice the log-likelihood of the standardised regression.
+    standard
+        The standardisation.
+    n_rows, log_weights
+        Rows, and the sum of the logarithms of their case weights.
+    reml
+        Whether it is the restricted one.
+    """
+    lost = len(standard.kept) if reml else 0
+    deviance += (n_rows - lost) * 2 * np.log(standard.scale) - log_weights
+    if reml:
+        deviance -= 2 * standard.log_determinant
+    return float(-deviance / 2)

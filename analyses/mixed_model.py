@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,30 +19,32 @@ from numpy.typing import NDArray
 from analyses.batched_products import batch, reducible
 from analyses.border import border_columns, choose_border, make_border
 from analyses.cluster_products import ClusterProducts
-from analyses.covariance import Diagonal, Structure, Unstructured
-from analyses.covariance_model import Component, CovarianceModel
 from analyses.crossproducts import Layout, accumulate
-from analyses.direct_product import DirectProduct, make_structure
 from analyses.direct_products import direct
-from analyses.estimation import convergence, estimate, parameter_table
+from analyses.estimation import convergence, estimate, log_likelihood, parameter_table
 from analyses.fallback import fit_or_fall_back
-from analyses.lag_covariance import ExponentialDecay
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
+from analyses.model_components import covariance_model
 from analyses.model_frame import ModelFrame, make_model_frame
 from analyses.own_patterns import choose_layout
 from analyses.pattern_products import PatternProducts
 from analyses.sandwich import SANDWICHES, sandwich
 from analyses.small_sample import DF_METHODS, SmallSample, between_within_df
-from analyses.standardise import Standardised, standardise
+from analyses.sparse_products import accumulate_sparse, has_empty_columns
+from analyses.standardise import standardise
+from analyses.streamed_fit import fit_stream
 from outcomes.errors import ModelError
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 Array = NDArray[np.float64]
 
 
 def fit_mixed_model(
     formula: str,
-    data: pd.DataFrame,
+    data: pd.DataFrame | str | PathLike[str] | Dataset,
     weights: str | Sequence[float] | None = None,
     reml: bool = True,
     df_method: str = "kenward-roger-linear",
@@ -49,6 +53,7 @@ def fit_mixed_model(
     bounded: bool = True,
     on_failure: str = "return",
     fallback: Sequence[str] | None = None,
+    client: Any = None,
 ) -> MixedModelFit:
     """Fit a Gaussian mixed model.
 
@@ -59,7 +64,9 @@ def fit_mixed_model(
         the grammar stands in `analyses.formula`.
     data
         One row an observation. Rows that miss a model variable are left out and counted in ``n_dropped``.
-        Categoricals keep their declared order; the first level is the reference.
+        Categoricals keep their declared order; the first level is the reference. Data that do not fit into memory may
+        be the path of a Parquet file, or of a folder of them, or a ``pyarrow.dataset.Dataset``: they are read in
+        chunks, and the fit then answers everything but what needs the rows (residuals, conditional modes).
     weights
         Case weights (a column's name or an array): the residual covariance is divided by them.
     reml
@@ -84,6 +91,8 @@ def fit_mixed_model(
     fallback
         With ``on_failure="fallback"``: covariance terms, random terms or whole formulas to try, in order, as a
         protocol names them; None for `analyses.fallback.default_fallback`.
+    client
+        A ``dask.distributed.Client`` whose workers read the chunks of a Parquet data set.
 
     Returns
     -------
@@ -101,6 +110,10 @@ def fit_mixed_model(
     _check_options(df_method, vcov, information)
 
     def fit(one: str) -> MixedModelFit:
+        if isinstance(data, (str, PathLike)) or type(data).__module__.startswith("pyarrow."):
+            return fit_stream(
+                one, data, _streamed_weights(weights, vcov), reml, df_method, information, bounded, client
+            )
         frame = make_model_frame(one, data, weights)
         return fit_model_frame(frame, reml, df_method, information, vcov, bounded)
 
@@ -164,7 +177,7 @@ def fit_model_frame(
         standard=standard,
         beta=standard.offset + standard.scale * standard.transform @ at.beta,
         small_sample=small,
-        loglik=_loglik(at.deviance, standard, frame, reml),
+        loglik=log_likelihood(at.deviance, standard, len(frame.y), float(np.log(frame.weights).sum()), reml),
         reml=reml,
         convergence=convergence(found, model),
         theta=found.minimum.theta,
@@ -188,10 +201,29 @@ def make_products(layout: Layout, w: Array) -> ClusterProducts:
         Columns ``[X U y]``, shape (n, P).
     """
     if layout.own is None:
-        return PatternProducts(accumulate(layout, w))
+        form = accumulate_sparse if has_empty_columns(w) else accumulate
+        return PatternProducts(form(layout, w))
     if reducible(layout.own, layout.blocks):
         return batch(layout, w)
     return direct(layout, w)
+
+
+def _streamed_weights(weights: str | Sequence[float] | None, vcov: str) -> str | None:
+    """Weights of a stream, or an error for what a stream cannot have."""
+    if vcov != "model":
+        raise ModelError(
+            "a sandwich needs every subject's residuals, which a stream does not keep",
+            expected='vcov="model"',
+            got=repr(vcov),
+            hint="read the data into memory",
+        )
+    if weights is None or isinstance(weights, str):
+        return weights
+    raise ModelError(
+        "the weights of streamed data must be one of their columns",
+        expected="a column's name",
+        got=type(weights).__name__,
+    )
 
 
 def _independent_clusters(frame: ModelFrame, crossed: Sequence[int], vcov: str) -> None:
@@ -227,37 +259,3 @@ def _enough_subjects(frame: ModelFrame) -> None:
             got=f"{fewest}",
             where=frame.formula.text,
         )
-
-
-def covariance_model(frame: ModelFrame) -> CovarianceModel:
-    """Components of a frame's random terms, in their order, and of its residual by group."""
-    components: list[Component] = []
-    for term, labels in zip(frame.formula.random, frame.random_labels, strict=True):
-        structure: Structure = (
-            Unstructured(labels) if term.correlated or len(labels) == 1 else Diagonal(labels)
-        )
-        components.append(Component(term.text, structure, False))
-    residual = frame.formula.residual
-    factors = [factor.structure for factor in residual.factors] if residual else ["us"]
-    text = residual.text if residual else "residual"
-    structures = [
-        make_structure(name, labels, frame.residual.times)
-        for name, labels in zip(factors, frame.residual.levels, strict=True)
-    ]
-    structure = structures[0]
-    if frame.residual.design.lags is not None:
-        structure = ExponentialDecay(frame.residual.design.lags)
-    for right in structures[1:]:
-        structure = DirectProduct(structure, right)
-    for group in frame.residual.groups:
-        components.append(Component(f"{text} [{group}]" if group else text, structure, True))
-    return CovarianceModel(tuple(components))
-
-
-def _loglik(deviance: float, standard: Standardised, frame: ModelFrame, reml: bool) -> float:
-    """Log-likelihood in the response's and the columns' own units."""
-    n, p = len(frame.y), len(standard.kept)
-    deviance += (n - (p if reml else 0)) * 2 * np.log(standard.scale) - float(np.log(frame.weights).sum())
-    if reml:
-        deviance -= 2 * standard.log_determinant
-    return float(-deviance / 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
@@ -139,14 +139,10 @@ def make_model_frame(
         raise FormulaError(
             "the data must be a pandas DataFrame", expected="a DataFrame", got=type(data).__name__
         )
-    fixed = _read(parts.fixed, parts.text)
-    designs = [_read(term.design, parts.text) for term in parts.random]
-    needed = list(
-        dict.fromkeys(
-            [*_variables(fixed), *(v for d in designs for v in _variables(d)), *parts.grouping_variables]
-        )
-    )
-    _check_columns(needed, data, parts.text)
+    fixed = read_formula(parts.fixed, parts.text)
+    designs = [read_formula(term.design, parts.text) for term in parts.random]
+    needed = model_variables(fixed, designs, parts)
+    check_columns(needed, data.columns, parts.text)
     weight = _weights(weights, data)
     kept = np.flatnonzero(_complete(data, needed) & np.isfinite(weight))
     if not len(kept):
@@ -184,7 +180,8 @@ def _formula(text: str) -> Any:
     return Formula(text)
 
 
-def _read(text: str, whole: str) -> Any:
+def read_formula(text: str, whole: str) -> Any:
+    """Read a part of a formula by formulaic; ``whole`` is the formula for messages."""
     try:
         return _formula(text)
     except (FormulaicError, SyntaxError, ValueError) as error:
@@ -193,12 +190,15 @@ def _read(text: str, whole: str) -> Any:
         ) from error
 
 
-def _variables(formula: Any) -> list[str]:
-    return sorted(str(name) for name in formula.required_variables)
+def model_variables(fixed: Any, random: Sequence[Any], parts: MixedFormula) -> list[str]:
+    """Columns that a model needs: a row that misses one of them is left out."""
+    named = [sorted(str(name) for name in formula.required_variables) for formula in (fixed, *random)]
+    return list(dict.fromkeys([*(name for names in named for name in names), *parts.grouping_variables]))
 
 
-def _check_columns(needed: list[str], data: pd.DataFrame, whole: str) -> None:
-    columns = [str(column) for column in data.columns]
+def check_columns(needed: Sequence[str], columns: Iterable[Any], whole: str) -> None:
+    """Refuse a variable that the data have not, with the nearest name that they have."""
+    columns = [str(column) for column in columns]
     for name in needed:
         if name in columns:
             continue
@@ -216,7 +216,7 @@ def _weights(weights: str | Sequence[float] | None, data: pd.DataFrame) -> Array
     if weights is None:
         return np.ones(len(data))
     if isinstance(weights, str):
-        _check_columns([weights], data, f"weights={weights!r}")
+        check_columns([weights], data.columns, f"weights={weights!r}")
         values = np.asarray(pd.to_numeric(data[weights]), dtype=float)
     else:
         values = np.asarray(weights, dtype=float)
@@ -431,17 +431,21 @@ def _check_pairs(design: ResidualDesign, levels: tuple[str, ...], term: Residual
         mine = design.group == group
         seen = np.zeros((int(design.subject.max()) + 1, design.n_slots))
         seen[design.subject[mine], design.slot[mine]] = 1.0
-        together = seen.T @ seen
-        missing = np.argwhere(np.triu(together == 0))
-        if len(missing):
-            a, b = (levels[at] for at in missing[0])
-            raise ModelError(
-                f"no {':'.join(term.subject)} was observed at both {a} and {b}: their covariance cannot be estimated",
-                expected="every pair of levels in at least one subject",
-                got=f"{len(missing)} pairs never together",
-                where=term.text,
-                hint="use a structure with fewer parameters, such as csh, or random intercepts",
-            )
+        refuse_unseen_pairs(seen.T @ seen, levels, term)
+
+
+def refuse_unseen_pairs(together: Array, levels: tuple[str, ...], term: ResidualTerm) -> None:
+    """Refuse an unstructured covariance of levels that were never seen in one subject, shape (levels, levels)."""
+    missing = np.argwhere(np.triu(together == 0))
+    if len(missing):
+        a, b = (levels[at] for at in missing[0])
+        raise ModelError(
+            f"no {':'.join(term.subject)} was observed at both {a} and {b}: their covariance cannot be estimated",
+            expected="every pair of levels in at least one subject",
+            got=f"{len(missing)} pairs never together",
+            where=term.text,
+            hint="use a structure with fewer parameters, such as csh, or random intercepts",
+        )
 
 
 __all__ = ["ModelFrame", "ResidualFrame", "interaction_codes", "make_model_frame", "ordered_levels"]

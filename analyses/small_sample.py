@@ -166,10 +166,15 @@ def between_within_df(x: Array, cluster: NDArray[np.intp]) -> Array:
     same = cluster[order][1:] == cluster[order][:-1]
     ordered = x[order]
     between = (ordered[1:][same] == ordered[:-1][same]).all(axis=0)
-    constant = (x == x[:1]).all(axis=0)
-    clusters = int(cluster.max()) + 1
-    of_between = clusters - int(between.sum())
-    of_within = len(x) - clusters - int((~between).sum())
+    return between_within(between, (x == x[:1]).all(axis=0), len(x), int(cluster.max()) + 1)
+
+
+def between_within(
+    between: NDArray[np.bool_], constant: NDArray[np.bool_], n_rows: int, n_clusters: int
+) -> Array:
+    """`between_within_df` of columns that are known to be constant within every cluster, or in all rows."""
+    of_between = n_clusters - int(between.sum())
+    of_within = n_rows - n_clusters - int((~between).sum())
     df: Array = np.where(between & ~constant, float(of_between), float(of_within))
     return df
 

@@ -11,8 +11,8 @@ from analyses.border import border_columns, choose_border, make_border, woodbury
 from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import accumulate, make_layout
 from analyses.likelihood import Likelihood
-from analyses.mixed_model import covariance_model
 from analyses.mixed_model_fit import MixedModelFit
+from analyses.model_components import covariance_model
 from analyses.model_frame import ModelFrame, make_model_frame
 from analyses.pattern_products import PatternProducts
 from analyses.standardise import Standardised, standardise
