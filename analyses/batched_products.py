@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from analyses.cluster_products import Slopes, Whitened
 from analyses.covariance import to_matrix, upper_triangle
 from analyses.crossproducts import Block, Designs, Layout
-from analyses.own_patterns import OwnInverses, units_of
+from analyses.own_patterns import OwnInverses, independent, units_of
 
 Array = NDArray[np.float64]
 NUMBERS = 1 << 15
@@ -217,9 +217,7 @@ class BatchedProducts:
 
 def reducible(own: Designs, blocks: Sequence[Block]) -> bool:
     """Whether a model is of random effects and independent residuals, and its clusters reduce to few rows."""
-    residual = own.residual
-    independent = int(residual.subject.max()) + 1 == len(residual.slot)
-    if not (own.random and independent and residual.n_groups * residual.elements_a_group == 1):
+    if not (own.random and independent(own.residual)):
         return False
     return all(min(block.size, _columns(own, block)) <= MOST_ROWS for block in blocks)
 
