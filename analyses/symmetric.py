@@ -29,8 +29,7 @@ class Symmetric:
     The parameters are the elements themselves, for the search too, so that zero is no boundary. Of random effects such
     a matrix is a way to write ``V = Z G Z' + R``, which alone must be positive definite (the likelihood refuses what is
     not): a negative variance of patients says that values of one patient are less alike than those of different
-    patients (Nelder 1954, Biometrika 41:544-548; Molenberghs and Verbeke 2011, Computational Statistics & Data
-    Analysis 55:1059-1071).
+    patients (Nelder 1954, Biometrika 41:544-548; Molenberghs and Verbeke 2011, Statistical Modelling 11:389-408).
 
     Parameters
     ----------
