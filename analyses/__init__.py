@@ -6,9 +6,11 @@
 from analyses.combination import compare_therapies
 from analyses.formula import MixedFormula, parse_formula
 from analyses.generalized import GeneralizedFit, fit_generalized_model
+from analyses.graphical import GraphicalProcedure
 from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
 from analyses.mixed_model import fit_mixed_model
 from analyses.mixed_model_fit import MixedModelFit
+from analyses.multiplicity import adjust_p_values
 from analyses.ordinal import OrdinalFit, fit_ordinal_model
 from analyses.rank_comparison import compare_grades
 from analyses.responders import compare_responders
@@ -17,11 +19,13 @@ from analyses.verdict import Verdict
 __all__ = [
     "ContrastTable",
     "GeneralizedFit",
+    "GraphicalProcedure",
     "MarginalMeans",
     "MixedFormula",
     "MixedModelFit",
     "OrdinalFit",
     "Verdict",
+    "adjust_p_values",
     "compare_grades",
     "compare_responders",
     "compare_therapies",
