@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dpotri
 
 from analyses.covariance import to_matrix, upper_triangle
 from analyses.covariance_model import CovarianceModel
@@ -85,12 +85,28 @@ class Border:
             g[term.columns, term.columns] = np.kron(np.eye(term.levels), block)
         return g
 
-    def matrices(self, first: Array) -> Array:
-        """``dG`` by every parameter of the border, shape (b, c, c), of derivatives (elements, h)."""
-        found = np.zeros((len(self.own_parameters), self.n_columns, self.n_columns))
-        for at, parameter in enumerate(self.own_parameters):
-            found[at] = self.whole(first[:, parameter])
+    def along(self, first: Array, matrix: Array) -> Array:
+        """``dG M`` by every parameter of the border, shape (b, c, k), of derivatives (elements, h) and M (c, k)."""
+        found = np.zeros((len(self.own_parameters), *matrix.shape))
+        for term, at, block in self._slopes(first):
+            found[at, term.columns] = _times(block, matrix[term.columns])
         return found
+
+    def traces(self, first: Array, left: Array, right: Array) -> Array:
+        """``tr(L'R dG)`` by every parameter of the border, shape (..., b), of R (..., c, c)."""
+        found = np.zeros((*right.shape[:-2], len(self.own_parameters)))
+        for term, at, block in self._slopes(first):
+            mine = left[:, term.columns].reshape(-1, term.levels, term.size)
+            other = right[..., term.columns].reshape(*right.shape[:-1], term.levels, term.size)
+            found[..., at] = np.einsum("cla,...clb,ab->...", mine, other, block, optimize=True)
+        return found
+
+    def _slopes(self, first: Array) -> Iterator[tuple[BorderTerm, int, Array]]:
+        """Every parameter's term, its place among the border's parameters, and a unit's ``dG`` by it."""
+        for at, parameter in enumerate(self.own_parameters):
+            for term in self.terms:
+                if term.parameters.start <= parameter < term.parameters.stop:
+                    yield term, at, to_matrix(first[term.elements, parameter], term.size)
 
     def score(self, base: Array, gradient: Array) -> Array:
         """Gradient by every element, of that by the base's elements and that by G, shape (c, c)."""
@@ -131,31 +147,54 @@ def woodbury(terms: Sequence[tuple[slice, int, Array]], b: Array) -> tuple[Array
     -------
     K of shape (c, c) and the logarithm, or None where V is not positive definite.
     """
-    root, signs = np.zeros_like(b), np.zeros_like(b)
-    negative = 0
+    roots: list[tuple[slice, Array]] = []
+    inner, negative = b.copy(), 0
+    signs: list[tuple[slice, int, Array]] = []
     for columns, levels, block in terms:
         values, vectors = np.linalg.eigh(block)
         below = values < -1e-12 * max(1.0, values[-1])
         negative += levels * int(below.sum())
         spread = np.sqrt(np.where(below, -values, np.maximum(values, 0.0)))
-        root[columns, columns] = np.kron(np.eye(levels), (vectors * spread) @ vectors.T)
-        signs[columns, columns] = np.kron(np.eye(levels), (vectors * np.where(below, -1.0, 1.0)) @ vectors.T)
-    inner = root @ b @ root + signs
+        roots.append((columns, (vectors * spread) @ vectors.T))
+        signs.append((columns, levels, (vectors * np.where(below, -1.0, 1.0)) @ vectors.T))
+    _both_sides(roots, inner)
+    for columns, levels, sign in signs:
+        start, size = columns.start, len(sign)
+        for row, column in np.ndindex(size, size):
+            stop = start + levels * size
+            inner[range(start + row, stop, size), range(start + column, stop, size)] += sign[row, column]
     inner = (inner + inner.T) / 2
     if negative:
         values, vectors = np.linalg.eigh(inner)
         if int((values < 0).sum()) != negative or not np.abs(values).min() > 0:
             return None
-        half = vectors.T @ root
-        k: Array = half.T @ (half / values[:, None])
-        return k, float(np.log(np.abs(values)).sum())
-    try:
-        lower = np.linalg.cholesky(inner)
-    except np.linalg.LinAlgError:
-        return None
-    half = solve_triangular(lower, root, lower=True, check_finite=False)
-    k = half.T @ half
-    return k, 2.0 * float(np.log(np.diag(lower)).sum())
+        k, logarithm = (vectors / values) @ vectors.T, float(np.log(np.abs(values)).sum())
+    else:
+        try:
+            lower = np.linalg.cholesky(inner)
+        except np.linalg.LinAlgError:
+            return None
+        logarithm = 2.0 * float(np.log(np.diag(lower)).sum())
+        half = dpotri(lower, lower=1)[0]  # the inverse's lower triangle
+        k = np.tril(half) + np.tril(half, -1).T
+    _both_sides(roots, k)
+    return k, logarithm
+
+
+def _both_sides(blocks: Sequence[tuple[slice, Array]], matrix: Array) -> None:
+    """Multiply a matrix in place, left and right, by a symmetric block-diagonal one of repeated blocks."""
+    for columns, block in blocks:
+        matrix[columns] = _times(block, matrix[columns])
+    for columns, block in blocks:
+        matrix[:, columns] = _times(block, matrix[:, columns].T).T
+
+
+def _times(block: Array, rows: Array) -> Array:
+    """``(I x B) M`` for M of shape (levels q, k)."""
+    if len(block) == 1:
+        return np.asarray(block[0, 0] * rows)
+    turned: Array = (block @ rows.reshape(-1, len(block), rows.shape[1])).reshape(rows.shape)
+    return turned
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +320,12 @@ def make_border(model: CovarianceModel, terms: Sequence[int], random: Sequence[R
 
 def border_columns(terms: Sequence[int], random: Sequence[RandomDesign]) -> Array:
     """U: the effects' columns of every unit of the crossed terms, shape (n, c)."""
-    parts = []
-    for at in terms:
+    widths = [_units(random[at].subject) * random[at].z.shape[1] for at in terms]
+    wide = np.zeros((len(random[terms[0]].subject), sum(widths)))
+    start = 0
+    for at, width in zip(terms, widths, strict=True):
         design = random[at]
         n, q = design.z.shape
-        wide = np.zeros((n, int(design.subject.max()) + 1, q))
-        wide[np.arange(n), design.subject] = design.z
-        parts.append(wide.reshape(n, -1))
-    return np.concatenate(parts, axis=1)
+        wide[np.arange(n)[:, None], start + design.subject[:, None] * q + np.arange(q)] = design.z
+        start += width
+    return wide

@@ -186,13 +186,14 @@ class CrossProducts:
     layout
         The patterns.
     products
-        Shape (pairs, P (P + 1) / 2), where P counts the columns of W.
+        Shape (pairs, P (P + 1) / 2), where P counts the columns of W; sparse where most columns are nearly empty
+        (`analyses.sparse_products`).
     n_columns
         P.
     """
 
     layout: Layout
-    products: Array
+    products: Array | sparse.csr_array
     n_columns: int
 
 

@@ -90,13 +90,13 @@ class Derivatives:
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """What stands beside ``N_h`` on either side: T, v and, of the border, K, B, S = I - K B, U'V^-1 X and U'V^-1 r."""
+    """What stands beside ``N_h`` on either side: T, v and, of the border, K, I - K B and U'V^-1 [U X r]."""
 
     t: Array
     v: Array
     k: Array
-    b: Array
     s: Array
+    uu: Array
     ux: Array
     ur: Array
     border: slice
@@ -144,7 +144,9 @@ class Likelihood:
                 return None
             k, more = found
             deviance += more
-            totals = totals - totals[:, inside] @ k @ totals[inside]
+            beside = np.r_[:p, len(totals) - 1]
+            edge = totals[inside][:, beside]
+            totals = totals[np.ix_(beside, beside)] - edge.T @ k @ edge
         try:
             factor = np.linalg.cholesky(totals[:p, :p])
         except np.linalg.LinAlgError:
@@ -226,12 +228,12 @@ class Likelihood:
         weighted = self.products.weighted(at.whitened, first)
         upper = weighted[:, sides.border, :] @ sides.t
         total -= np.einsum("hcp,hg,cd,gdq->pq", upper, w[np.ix_(own, own)], sides.k, upper, optimize=True)
-        g = self.border.matrices(by.first)
-        half = np.einsum("acd,dp->acp", g, sides.ux)
+        half = self.border.along(by.first, sides.ux)
         mixed = np.einsum("hcp,ce,ha,aeq->pq", upper, sides.s, w[np.ix_(own, crossed)], half, optimize=True)
-        inner = sides.b - sides.b @ sides.k @ sides.b
         total += mixed + mixed.T
-        total += np.einsum("acp,ab,cd,bdq->pq", half, w[np.ix_(crossed, crossed)], inner, half, optimize=True)
+        total += np.einsum(
+            "acp,ab,cd,bdq->pq", half, w[np.ix_(crossed, crossed)], sides.uu, half, optimize=True
+        )
         if with_second:
             base = self.border.base(bent)
             total -= sides.t.T @ self.products.weighted(at.whitened, base[:, None])[0] @ sides.t / 4
@@ -256,7 +258,7 @@ class Likelihood:
         t[inside] = -at.k @ totals[inside, :p]
         v[inside] = -at.k @ (totals[inside, -1] - totals[inside, :p] @ at.beta)
         s = np.eye(len(b)) - at.k @ b
-        return _Sides(t, v, at.k, b, s, s.T @ totals[inside, :p], totals[inside] @ v, inside)
+        return _Sides(t, v, at.k, s, b @ s, s.T @ totals[inside, :p], totals[inside] @ v, inside)
 
     def _linear_terms(
         self, at: Profile, by: Elements, weighted: Array, base_score: Array, sides: _Sides
@@ -268,9 +270,9 @@ class Likelihood:
         m, u = np.empty((h, p, p)), np.empty((h, p))
         left = sides.t.T @ weighted
         m[self.border.base_parameters], u[self.border.base_parameters] = left @ sides.t, left @ sides.v
-        half = sides.ux.T @ self.border.matrices(by.first)
+        half = self.border.along(by.first, sides.ux).transpose(0, 2, 1)
         m[self.border.own_parameters], u[self.border.own_parameters] = half @ sides.ux, half @ sides.ur
-        gradient = sides.b - sides.b @ sides.k @ sides.b - np.outer(sides.ur, sides.ur)
+        gradient = sides.uu - np.outer(sides.ur, sides.ur)
         if self.reml:
             gradient = gradient - sides.ux @ at.phi @ sides.ux.T
         return m, u, self.border.score(base_score, gradient)
@@ -280,10 +282,8 @@ class Likelihood:
         assert self.border is not None
         h, own, crossed = by.first.shape[1], self.border.base_parameters, self.border.own_parameters
         phi = at.phi if self.reml else np.zeros_like(at.phi)
-        g = self.border.matrices(by.first)
         upper = weighted[:, sides.border, :]
         along, beside = upper @ sides.v, upper @ sides.t
-        inner = sides.b - sides.b @ sides.k @ sides.b
         traces, squares, levers = np.zeros((h, h)), np.zeros((h, h)), np.zeros((h, h))
         both = np.ix_(own, own)
         turned = (sides.k @ upper[:, :, sides.border]).reshape(len(own), len(sides.k), len(sides.k))
@@ -291,16 +291,16 @@ class Likelihood:
         squares[both] = -along @ sides.k @ along.T
         levers[both] = -np.einsum("hcp,cd,gdq,pq->hg", beside, sides.k, beside, phi, optimize=True)
         mixed = np.ix_(own, crossed)
-        narrow = sides.s.T @ upper[:, :, sides.border] @ sides.s
-        ga, gx = g @ sides.ur, g @ sides.ux
-        traces[mixed] = np.einsum("hcd,adc->ha", narrow, g)
+        ga, gx = self.border.along(by.first, sides.ur[:, None])[..., 0], self.border.along(by.first, sides.ux)
+        traces[mixed] = self.border.traces(by.first, sides.s, upper[:, :, sides.border] @ sides.s)
         squares[mixed] = (along @ sides.s) @ ga.T
         levers[mixed] = np.einsum("hcp,ce,aeq,pq->ha", beside, sides.s, gx, phi, optimize=True)
         last = np.ix_(crossed, crossed)
-        wide = g @ inner
-        traces[last] = np.einsum("acd,bdc->ab", wide, wide)
-        squares[last] = ga @ inner @ ga.T
-        levers[last] = np.einsum("acp,cd,bdq,pq->ab", gx, inner, gx, phi, optimize=True)
+        wide = self.border.along(by.first, sides.uu)
+        flat = wide.reshape(len(crossed), -1)
+        traces[last] = flat @ wide.transpose(0, 2, 1).reshape(len(crossed), -1).T
+        squares[last] = ga @ sides.uu @ ga.T
+        levers[last] = np.einsum("acp,cd,bdq,pq->ab", gx, sides.uu, gx, phi, optimize=True)
         for part in (traces, squares, levers):
             part[np.ix_(crossed, own)] = part[mixed].T
         return -traces + 2 * squares + 2 * levers, traces - 2 * levers

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from analyses.cluster_products import Slopes, Whitened
 from analyses.covariance import upper_triangle
@@ -118,7 +119,9 @@ class PatternProducts:
         clusters = np.concatenate(
             [np.repeat(block.counts, block.size * (block.size + 1) // 2) for block in layout.blocks]
         )
-        sums = np.asarray(lines @ (self.cross.products[:, -1] / layout.multiplicity))
+        products = self.cross.products
+        last = products[:, [-1]].toarray()[:, 0] if isinstance(products, sparse.csr_array) else products[:, -1]
+        sums = np.asarray(lines @ (last / layout.multiplicity))
         return sums, np.asarray(lines @ clusters)
 
 
