@@ -40,7 +40,7 @@ class ContrastTable:
     adjustment_error
         Error of the adjusted p-values' computation; 0 where it is rounding.
     not_estimable
-        A sentence for each contrast that is not estimable.
+        A sentence for each contrast that is not estimable, or that the model has as zero whatever the data.
     fit
         The model.
     """

@@ -146,7 +146,7 @@ class MarginalMeans:
             found.append((names, over_means, pd.DataFrame({"contrast": names, **by})))
             of_groups.append(weights)
         over_means = np.concatenate([weights for _, weights, _ in found])
-        rows = over_means @ self.rows
+        rows = _without_rounding(over_means, self.rows)
         tests = estimate_rows(self.fit, rows, alpha, null)
         ends = np.cumsum([0, *(len(names) for names, _, _ in found)]).tolist()
         families = [(0, ends[-1])] if across_by else list(pairwise(ends))
@@ -232,10 +232,14 @@ class MarginalMeans:
 
     def _not_estimable(self, table: pd.DataFrame, rows: Array) -> tuple[str, ...]:
         bad = np.flatnonzero(table["estimate"].isna().to_numpy())
-        if not len(bad):
+        zero = np.flatnonzero(~rows.any(axis=1))
+        if not len(bad) and not len(zero):
             return ()
-        named = [label(tuple(table[["contrast", *self.by]].iloc[at])) for at in bad]
-        return _sentences(named, reasons(self.fit, rows[bad]))
+        named = [
+            label(tuple(row)) for row in table[["contrast", *self.by]].itertuples(index=False, name=None)
+        ]
+        nothing = (f"Not tested: {named[at]} is zero in this model, whatever the data." for at in zero)
+        return (*_sentences([named[at] for at in bad], reasons(self.fit, rows[bad])), *nothing)
 
     def joint_test(self) -> pd.DataFrame:
         """F test that the means are equal within each level of the ``by`` factors; see `ContrastTable.joint_test`."""
@@ -263,7 +267,7 @@ class MarginalMeans:
                             np.diff(np.eye(count), axis=0) if name in term else np.full((1, count), 1 / count)
                         )
                         matrix = np.asarray(np.kron(matrix, part), dtype=float)
-                    tested = joint_test(self.fit, matrix @ self.rows[places])
+                    tested = joint_test(self.fit, _without_rounding(matrix, self.rows[places]))
                     by = dict(zip(self.by, key, strict=True))
                     found.append({"term": ":".join(term), **by, **tested})
         return pd.DataFrame(found)
@@ -377,6 +381,13 @@ def marginal_means(
         grid.shares,
         grid.held,
     )
+
+
+def _without_rounding(weights: Array, rows: Array) -> Array:
+    """``weights @ rows``, with zeros for what only rounding leaves: a curvature in a model that is linear."""
+    found: Array = weights @ rows
+    found[np.abs(found) <= 1e-12 * (np.abs(weights) @ np.abs(rows))] = 0.0
+    return found
 
 
 def _checked_alpha(alpha: float) -> float:

@@ -212,6 +212,23 @@ def test_not_estimable_is_said_with_its_reason(aliased):
     assert joint.loc["Week 4", "num_df"] == 3
 
 
+def test_what_the_model_has_as_zero_is_not_tested(data):
+    """A curvature over weeks in a model that is linear in them: rounding, over a standard error of rounding."""
+    weeks = data.assign(
+        week=data["visit"].map({"Week 4": 4.0, "Week 12": 12.0, "Week 24": 24.0}).astype(float)
+    )
+    means = marginal_means(fit_mixed_model("value ~ arm * week + (1 | patient)", weeks), "week", by="arm")
+    found = means.contrast("poly", spacing="numeric", adjust="bonferroni")
+    curved = found.table[found.table["contrast"] == "quadratic"]
+    assert (curved["estimate"] == 0).all()
+    assert curved["p_value"].isna().all()
+    straight = found.table.drop(curved.index)
+    plain = means.contrast("poly", spacing="numeric").table.loc[straight.index]
+    np.testing.assert_array_equal(straight["p_value"], plain["p_value"])  # a family of one
+    assert "Not tested: quadratic, Control is zero in this model" in str(found)
+    assert (found.joint_test()["num_df"] == 1).all()
+
+
 def test_tukey_and_mvt_count_what_is_estimable(aliased):
     means = marginal_means(aliased, "arm", at={"visit": "Week 24"})
     for adjust in ("tukey", "mvt"):
