@@ -166,23 +166,20 @@ class _Means:
         self.estimates = dict(zip(labels, table["estimate"].astype(float), strict=True))
         self._labels = dict(zip(labels, table[factor], strict=True))
         assessed = self._assessed(fit, factor)
-        rows: pd.DataFrame = fit.frame.data
-        by_patient = rows.groupby("patient")[factor].nunique() if "patient" in rows else pd.Series([1])
-        self._arms_a_patient = int(by_patient.max())
+        self._within = bool(fit.frame.varies_within("patient", factor))
         self.levels = [label for label in labels if isfinite(self.estimates[label]) or label in assessed]
 
     def _assessed(self, fit: Any, factor: str) -> set[str]:
         """Return the arms that have rows where the means stand, such as at the visit."""
-        rows: pd.DataFrame = fit.frame.data
-        for name, value in self._at.items():
-            if not pd.api.types.is_numeric_dtype(rows[name].dtype):
-                rows = rows[rows[name].astype(str) == str(value)]
-        return set(rows[factor].astype(str))
+        known = fit.frame.variables
+        held = {name: str(value) for name, value in self._at.items() if not known.is_numeric(name)}
+        cells = known.combinations([factor, *held])
+        return {str(key[0]) for key in cells if [str(level) for level in key[1:]] == list(held.values())}
 
     @property
     def unit(self) -> str:
         """Who is assessed in an arm: a lesion where patients have several arms."""
-        return "lesion" if self._arms_a_patient > 1 else "patient"
+        return "lesion" if self._within else "patient"
 
     @property
     def conditions(self) -> str:

@@ -120,8 +120,8 @@ def dependence(fit: FittedModel, rows: Array) -> Array:
     """
     kept = np.asarray(fit.standard.kept)
     away = np.setdiff1d(np.arange(rows.shape[1]), kept)
-    x = fit.frame.x
-    size = np.sqrt((x**2).mean(axis=0))
+    x = fit.frame.root
+    size = np.sqrt((x**2).sum(axis=0))
     size = np.where(size > 0, size, 1.0)
     scaled = rows / size
     weights = np.linalg.lstsq(x[:, kept] / size[kept], x[:, away] / size[away], rcond=None)[0]

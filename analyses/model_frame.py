@@ -107,6 +107,12 @@ class ModelFrame:
         """Levels, means and combinations of the variables of the fixed effects."""
         return variables_of(self.data, sorted(str(name) for name in self.spec.required_variables))
 
+    def varies_within(self, subject: str, name: str) -> bool:
+        """Whether a subject has several levels of a variable; False where the model does not know the subject."""
+        if subject not in self.data:
+            return False
+        return bool(self.data.groupby(subject, observed=True)[name].nunique().max() > 1)
+
 
 def make_model_frame(
     formula: str, data: pd.DataFrame, weights: str | Sequence[float] | None = None

@@ -105,10 +105,17 @@ def read_chunks(
 
 
 def subject_hash(chunk: pd.DataFrame, subject: Sequence[str]) -> NDArray[np.uint64]:
-    """A 64-bit hash of every row's subject."""
-    hashed: NDArray[np.uint64] = pd.util.hash_pandas_object(
-        chunk[list(subject)].astype(str), index=False
-    ).to_numpy()
+    """A 64-bit hash of every row's subject.
+
+    Two subjects with one hash do no harm: they are read together.
+    """
+    keys = {}
+    for name in subject:
+        column = chunk[name]
+        # A number that is missing somewhere turns a chunk's column into floats: all of them are hashed as floats.
+        numeric = pd.api.types.is_numeric_dtype(column.dtype)
+        keys[name] = column.to_numpy(dtype=float) if numeric else column.astype(object).astype(str)
+    hashed: NDArray[np.uint64] = pd.util.hash_pandas_object(pd.DataFrame(keys), index=False).to_numpy()
     return hashed
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyses.linear_functions import FittedModel
-from analyses.model_frame import ordered_levels
+from analyses.variables import Variables
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
@@ -63,7 +63,8 @@ def reference_grid(
     ModelError
         Where a name, level or weight is not of the model.
     """
-    variables = sorted(str(name) for name in fit.frame.spec.required_variables)
+    known = _Known(fit.frame.variables, fit.formula)
+    variables = sorted(known.of.of)
     for name in (*specs, *by, *at):
         if name not in variables:
             raise ModelError(
@@ -77,7 +78,7 @@ def reference_grid(
         raise ModelError(
             "a factor of the means is named twice", expected="each name once", got=", ".join(shown)
         )
-    values = {name: _values(fit, name, at, name in shown) for name in variables}
+    values = {name: _values(known, name, at, name in shown) for name in variables}
     others = [name for name in variables if name not in shown and len(values[name]) > 1]
     single = {name: values[name][0] for name in variables if name not in shown and len(values[name]) == 1}
     grid = pd.DataFrame(
@@ -85,43 +86,45 @@ def reference_grid(
         columns=[*by, *specs],
     )
     combinations = list(product(*(values[name] for name in others)))
-    shares = _shares(fit, others, combinations, weights)
+    shares = _shares(known, others, combinations, weights)
     rows = np.einsum("gcp,c->gp", _design(fit, grid, single, others, combinations), shares)
     return ReferenceGrid(
-        _as_levels(fit, grid[[*specs, *by]], values),
+        _as_levels(known, grid[[*specs, *by]], values),
         rows,
         tuple(others),
         {name: _share_of(values[name], combinations, place, shares) for place, name in enumerate(others)},
-        {name: (value, name not in at and _is_numeric(fit, name)) for name, value in single.items()},
+        {name: (value, name not in at and known.of.is_numeric(name)) for name, value in single.items()},
     )
 
 
-def _is_numeric(fit: FittedModel, name: str) -> bool:
-    dtype = fit.frame.data[name].dtype
-    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What is known of the model's variables, and its formula for messages."""
+
+    of: Variables
+    formula: str
 
 
-def _values(fit: FittedModel, name: str, at: Mapping[str, Any], shown: bool) -> list[Any]:
+def _values(known: _Known, name: str, at: Mapping[str, Any], shown: bool) -> list[Any]:
     """Values of a variable in the grid."""
-    column = fit.frame.data[name]
     if name in at:
-        return _given_values(fit, name, at[name])
-    if not _is_numeric(fit, name):
-        return ordered_levels(column)[0]
+        return _given_values(known, name, at[name])
+    if not known.of.is_numeric(name):
+        return known.of.levels(name)
     if not shown:
-        return [float(column.mean())]
-    levels = ordered_levels(column)[0]
+        return [known.of.number(name).mean]
+    levels = known.of.levels(name)
     if len(levels) > MANY:
         raise ModelError(
             f"{name} is a number with {len(levels)} values: which of them are meant?",
             expected=f'at={{"{name}": [values]}}',
             got="no values",
-            where=fit.formula,
+            where=known.formula,
         )
     return levels
 
 
-def _given_values(fit: FittedModel, name: str, value: Any) -> list[Any]:
+def _given_values(known: _Known, name: str, value: Any) -> list[Any]:
     chosen = list(value) if pd.api.types.is_list_like(value) else [value]
     if not chosen or len(set(map(str, chosen))) < len(chosen):
         raise ModelError(
@@ -129,16 +132,16 @@ def _given_values(fit: FittedModel, name: str, value: Any) -> list[Any]:
             expected="one value, or different ones",
             got=repr(value),
         )
-    if _is_numeric(fit, name):
+    if known.of.is_numeric(name):
         return [_number(name, level) for level in chosen]
-    levels = ordered_levels(fit.frame.data[name])[0]
+    levels = known.of.levels(name)
     for level in chosen:
         if level not in levels:
             raise ModelError(
                 f"{name} has no such level in the rows used",
                 expected=f"one of {', '.join(map(str, levels))}",
                 got=repr(level),
-                where=fit.formula,
+                where=known.formula,
             )
     return chosen
 
@@ -154,11 +157,11 @@ def _number(name: str, value: Any) -> float:
 
 
 def _shares(
-    fit: FittedModel, others: list[str], combinations: list[tuple[Any, ...]], weights: GridWeights
+    known: _Known, others: list[str], combinations: list[tuple[Any, ...]], weights: GridWeights
 ) -> Array:
     """Shares of the combinations, shape (combinations,), one in all."""
     if isinstance(weights, Mapping):
-        return _given_shares(fit, others, combinations, weights)
+        return _given_shares(known, others, combinations, weights)
     if weights not in WEIGHTS:
         raise ModelError(
             "unknown weights",
@@ -168,14 +171,14 @@ def _shares(
     if not others:
         return np.ones(1)
     if weights == "equal":
-        return _equal_shares(fit, others, combinations)
-    counted = [name for name in others if not _is_numeric(fit, name)]
+        return _equal_shares(known, others, combinations)
+    counted = [name for name in others if not known.of.is_numeric(name)]
     if not counted:
         return np.full(len(combinations), 1 / len(combinations))
-    found = fit.frame.data.groupby(counted, observed=True).size()
+    found = known.of.combinations(counted)
     places = [others.index(name) for name in counted]
     keys = [tuple(combination[place] for place in places) for combination in combinations]
-    counts = np.array([float(found.get(key if len(key) > 1 else key[0], 0)) for key in keys])
+    counts = np.array([found.get(key, 0.0) for key in keys])
     if counts.sum() == 0:
         raise ModelError(
             "no row has the levels that are averaged in proportion to their rows",
@@ -187,7 +190,7 @@ def _shares(
     return shares
 
 
-def _equal_shares(fit: FittedModel, others: list[str], combinations: list[tuple[Any, ...]]) -> Array:
+def _equal_shares(known: _Known, others: list[str], combinations: list[tuple[Any, ...]]) -> Array:
     """Equal shares of the combinations.
 
     Where every level of a factor occurs with one level only of another (sites in a region), the shares are equal
@@ -195,16 +198,15 @@ def _equal_shares(fit: FittedModel, others: list[str], combinations: list[tuple[
     """
     shares = np.ones(len(combinations))
     for at, name in enumerate(others):
-        if _is_numeric(fit, name):
+        if known.of.is_numeric(name):
             shares /= len({combination[at] for combination in combinations})
             continue
-        own = [other for other in others if other != name and not _is_numeric(fit, other)]
-        parents = [other for other in own if _is_nested(fit.frame.data, name, other)]
+        own = [other for other in others if other != name and not known.of.is_numeric(other)]
+        parents = [other for other in own if known.of.is_nested(name, other)]
         places = [at, *(others.index(parent) for parent in parents)]
         listed = {tuple(combination[place] for place in places) for combination in combinations}
         if parents:
-            data = fit.frame.data[[name, *parents]].drop_duplicates()
-            listed &= set(data.itertuples(index=False, name=None))
+            listed &= set(known.of.combinations([name, *parents]))
         siblings: dict[tuple[Any, ...], int] = {}
         for key in listed:
             siblings[key[1:]] = siblings.get(key[1:], 0) + 1
@@ -222,15 +224,8 @@ def _equal_shares(fit: FittedModel, others: list[str], combinations: list[tuple[
     return normed
 
 
-def _is_nested(data: pd.DataFrame, inner: str, outer: str) -> bool:
-    """Whether every level of ``inner`` occurs with one level only of ``outer``, which has fewer levels."""
-    if data[outer].nunique() >= data[inner].nunique():
-        return False
-    return bool((data.groupby(inner, observed=True)[outer].nunique() == 1).all())
-
-
 def _given_shares(
-    fit: FittedModel,
+    known: _Known,
     others: list[str],
     combinations: list[tuple[Any, ...]],
     weights: Mapping[str, str | Mapping[Any, float]],
@@ -242,32 +237,32 @@ def _given_shares(
                 "weights are given to a variable that is not averaged over",
                 expected=f"one of {', '.join(others) or 'none: nothing is averaged over'}",
                 got=repr(name),
-                where=fit.formula,
+                where=known.formula,
             )
     rest = [name for name in others if name not in weights]
     kept = [others.index(name) for name in rest]
     reduced = list(dict.fromkeys(tuple(c[place] for place in kept) for c in combinations))
-    equal = _equal_shares(fit, rest, reduced) if rest else np.ones(1)
+    equal = _equal_shares(known, rest, reduced) if rest else np.ones(1)
     of_rest = dict(zip(reduced, equal.tolist(), strict=True))
     shares = np.array([of_rest[tuple(c[place] for place in kept)] for c in combinations])
     for name, given in weights.items():
         place = others.index(name)
         levels = list(dict.fromkeys(c[place] for c in combinations))
-        share = _factor_shares(fit, name, levels, given)
+        share = _factor_shares(known, name, levels, given)
         shares = shares * np.array([share[c[place]] for c in combinations])
     return shares
 
 
 def _factor_shares(
-    fit: FittedModel, name: str, levels: list[Any], given: str | Mapping[Any, float]
+    known: _Known, name: str, levels: list[Any], given: str | Mapping[Any, float]
 ) -> dict[Any, float]:
     if isinstance(given, str):
         if given not in WEIGHTS:
             raise ModelError("unknown weights", expected=" or ".join(WEIGHTS), got=repr(given), where=name)
-        if given == "equal" or _is_numeric(fit, name):
+        if given == "equal" or known.of.is_numeric(name):
             return dict.fromkeys(levels, 1 / len(levels))
-        counts = fit.frame.data[name].value_counts()
-        found = {level: float(counts.get(level, 0)) for level in levels}
+        counts = known.of.combinations([name])
+        found = {level: counts.get((level,), 0.0) for level in levels}
     else:
         for level in given:
             if level not in levels:
@@ -314,10 +309,10 @@ def _design(
     return fit.design_rows(repeated).reshape(len(grid), len(combinations), -1)
 
 
-def _as_levels(fit: FittedModel, grid: pd.DataFrame, values: dict[str, list[Any]]) -> pd.DataFrame:
+def _as_levels(known: _Known, grid: pd.DataFrame, values: dict[str, list[Any]]) -> pd.DataFrame:
     """Keep the factors' declared order in the table."""
     table = grid.copy()
     for name in table.columns:
-        if isinstance(fit.frame.data[name].dtype, pd.CategoricalDtype):
+        if known.of.is_declared(name):
             table[name] = pd.Categorical(table[name], values[name])
     return table

@@ -99,6 +99,8 @@ def _frame(encoding: Encoding, stream: Stream, factors: list[str]) -> StreamedFr
         n_rows=stream.total.n_rows,
         root=stream.columns.triangle,
         log_weights=seen.log_weights,
+        subject=encoding.cluster,
+        varying=tuple(str(name) for name in np.asarray(spec.column_names)[stream.total.varies]),
     )
 
 

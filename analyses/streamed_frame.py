@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -26,6 +27,8 @@ class StreamedFrame:
         As in `analyses.model_frame.ModelFrame`; the arrays of ``residual`` are empty.
     log_weights
         Sum of the logarithms of the case weights.
+    subject, varying
+        The coarsest subject, and the columns of the design that vary within its units.
     """
 
     formula: MixedFormula
@@ -38,6 +41,14 @@ class StreamedFrame:
     n_rows: int
     root: Array
     log_weights: float
+    subject: tuple[str, ...]
+    varying: tuple[str, ...]
+
+    def varies_within(self, subject: str, name: str) -> bool:
+        """Whether a unit of the coarsest subject has several levels of a variable."""
+        if (subject,) != self.subject:
+            return False
+        return any(name in re.split(r"[\[\]:]", column) for column in self.varying)
 
     def _gone(self) -> NoReturn:
         raise ModelError(
