@@ -177,7 +177,9 @@ def unique_rows(matrix: Array) -> tuple[Codes, Codes]:
     finite = np.where(np.isfinite(matrix), matrix, np.sign(matrix) * 1e150)
     size = np.maximum(np.abs(finite).max(axis=0), 1e-300)
     direction = np.random.default_rng(0).uniform(1.0, 2.0, matrix.shape[1])
-    _, first, kind = np.unique((finite / size) @ direction, return_index=True, return_inverse=True)
+    # summed row by row: a matrix product rounds equal rows differently
+    key = np.ascontiguousarray(finite / size * direction).sum(axis=1)
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
     kind = kind.reshape(-1)
     if not np.array_equal(matrix[first][kind], matrix):
         _, first, kind = np.unique(matrix, axis=0, return_index=True, return_inverse=True)

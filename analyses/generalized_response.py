@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.formula import parse_formula
+from analyses.link_estimation import no_residual_covariance
 from analyses.model_frame import ModelFrame, make_model_frame
 from outcomes.errors import FormulaError, ModelError
 
@@ -59,7 +59,7 @@ def read_responses(
             "the data must be a pandas DataFrame", expected="a DataFrame", got=type(data).__name__
         )
     bare, inside = _without_offsets(formula)
-    parts = parse_formula(bare)
+    parts = no_residual_covariance(bare)
     shift = _column(offset, data, "offset") if offset is not None else np.zeros(len(data))
     for text in inside:
         shift = shift + _evaluated(text, data, formula)

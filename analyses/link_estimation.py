@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyses.clustered_rows import RandomPart, random_part
+from analyses.formula import MixedFormula, parse_formula
 from analyses.marginal_likelihood import MarginalModel, Solution, maximise_likelihood, with_boundary
 from analyses.model_frame import ModelFrame
 from outcomes.errors import DesignError, FormulaError, ModelError
@@ -14,6 +15,7 @@ from outcomes.errors import DesignError, FormulaError, ModelError
 __all__ = [
     "boundary_names",
     "independent_columns",
+    "no_residual_covariance",
     "random_of",
     "repeated_units",
     "search_scale",
@@ -50,24 +52,36 @@ def independent_columns(x: Array, first: int | None) -> NDArray[np.intp]:
     return np.array(kept, dtype=np.intp)
 
 
+def no_residual_covariance(formula: str) -> MixedFormula:
+    """Read a formula that may have random effects only.
+
+    Raises
+    ------
+    FormulaError
+        Where it cannot be read, or has a residual covariance, which these responses do not have.
+    """
+    parts = parse_formula(formula)
+    if parts.residual is not None:
+        raise FormulaError(
+            "grades, responders and counts have no residual covariance of their own",
+            expected="random effects, such as (1 | patient) or (1 | patient/lesion)",
+            got=parts.residual.text,
+            where=repr(formula),
+        )
+    return parts
+
+
 def random_of(frame: ModelFrame, quadrature: int) -> tuple[RandomPart | None, int]:
     """Return the random part of a frame and the nodes that its likelihood can have.
 
     Raises
     ------
     FormulaError
-        For a residual covariance, which these responses do not have, and for crossed random effects.
+        For crossed random effects.
     ModelError
         Where there is one unit only.
     """
     formula = frame.formula
-    if formula.residual is not None:
-        raise FormulaError(
-            "grades, responders and counts have no residual covariance of their own",
-            expected="random effects, such as (1 | patient) or (1 | patient/lesion)",
-            got=formula.residual.text,
-            where=repr(formula.text),
-        )
     if not formula.random:
         return None, 1
     part = random_part(
@@ -117,7 +131,7 @@ def boundary_names(frame: ModelFrame, solution: Solution, random: RandomPart | N
         matrix = lower @ lower.T
         labels = frame.random_labels[at]
         zero = [label for label, variance in zip(labels, np.diag(matrix), strict=True) if variance == 0]
-        found += [f"{text}: variance of {label}" for label in zero]
+        found += [f"{text}: a variance of zero for {label}" for label in zero]
         if len(labels) > 1 and not zero and random.correlated[at]:
             size = np.sqrt(np.diag(matrix))
             smallest = np.linalg.eigvalsh(matrix / np.outer(size, size))[0]

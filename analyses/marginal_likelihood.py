@@ -180,8 +180,8 @@ def with_boundary(solution: Solution, names: Sequence[str]) -> Solution:
     if not names or not solution.convergence.converged:
         return solution
     sentence = (
-        f"{solution.convergence.sentence} On the boundary of the parameter space: {'; '.join(names)} "
-        "estimated as zero or degenerate, which is an answer; the other estimates and their standard errors hold."
+        f"{solution.convergence.sentence} On the boundary of the parameter space: {'; '.join(names)}. That is an "
+        "answer; the other estimates and their standard errors hold."
     )
     return replace(
         solution, convergence=replace(solution.convergence, sentence=sentence, boundary=tuple(names))

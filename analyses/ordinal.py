@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from analyses.clustered_rows import RandomPart, gather
 from analyses.cumulative_link import LINKS, CumulativeRows, Link, rows_of_model
-from analyses.formula import parse_formula
 from analyses.link_estimation import (
     independent_columns,
+    no_residual_covariance,
     random_of,
     repeated_units,
     search_scale,
@@ -97,7 +97,7 @@ def fit_ordinal_model(
         if value not in known:
             raise ModelError(f"unknown {name}", expected=", ".join(known), got=repr(value))
     check_nodes(quadrature)
-    response = parse_formula(formula).response.strip("`")
+    response = no_residual_covariance(formula).response.strip("`")
     codes, labels = grade_codes(data, response)
     terms = _nominal_terms(nominal)
     whole = formula + "".join(f" + {term}" for term in terms)
