@@ -76,6 +76,25 @@ def upper_triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return rows, columns
 
 
+@lru_cache(maxsize=64)
+def square_index(size: int) -> NDArray[np.intp]:
+    """Place of every element of a symmetric matrix in its packed upper triangle, shape (size, size)."""
+    rows, columns = upper_triangle(size)
+    index = np.empty((size, size), dtype=np.intp)
+    index[rows, columns] = index[columns, rows] = np.arange(len(rows))
+    index.setflags(write=False)
+    return index
+
+
+@lru_cache(maxsize=64)
+def upper_multiplicity(size: int) -> Array:
+    """How often an element of the packed upper triangle stands in the matrix: 1 on the diagonal, else 2."""
+    rows, columns = upper_triangle(size)
+    multiplicity: Array = np.where(rows == columns, 1.0, 2.0)
+    multiplicity.setflags(write=False)
+    return multiplicity
+
+
 def to_matrix(elements: Array, size: int) -> Array:
     """Symmetric matrix of its upper triangle."""
     rows, columns = upper_triangle(size)
@@ -117,9 +136,18 @@ class Unstructured:
     The search parameters are the elements of the lower triangular L, row by row. Their signs are free, so that a
     singular matrix is reached smoothly: at an element of zero the derivative vanishes and the boundary is an answer.
     The natural parameters are the variances and covariances themselves.
+
+    Attributes
+    ----------
+    labels
+        Levels.
+    units
+        Factors of the rows of L, so that levels in units of their own (a slope per week, per day) are searched on one
+        scale: ``Sigma = D L L' D`` with D diagonal. Empty for ones.
     """
 
     labels: tuple[str, ...]
+    units: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -148,11 +176,15 @@ class Unstructured:
     def _lower(self, theta: Array) -> Array:
         lower = np.zeros((self.size, self.size))
         lower[np.tril_indices(self.size)] = theta
-        return lower
+        return lower * np.asarray(self.units)[:, None] if self.units else lower
 
     def search(self, theta: Array) -> Elements:
         """``vech(L L')`` and its derivatives by the elements of L, in which it is a quadratic form."""
         second = _cholesky_second(self.size)
+        if self.units:
+            rows, columns = upper_triangle(self.size)
+            units = np.asarray(self.units)
+            second = second * (units[rows] * units[columns])[:, None, None]
         first = second @ theta
         return Elements(first @ theta / 2, first, second)
 
@@ -172,10 +204,12 @@ class Unstructured:
 class Diagonal:
     """Variances free, covariances zero: uncorrelated random effects, ``(x || patient)``.
 
-    The search parameters are the standard deviations (of either sign), the natural ones the variances.
+    The search parameters are the standard deviations (of either sign) over ``units``, factors as of `Unstructured`;
+    the natural ones the variances.
     """
 
     labels: tuple[str, ...]
+    units: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
@@ -207,14 +241,16 @@ class Diagonal:
         value, first = np.zeros(count), np.zeros((count, self.size))
         second = np.zeros((count, self.size, self.size))
         level = np.arange(self.size)
-        value[positions] = theta**2
-        first[positions, level] = 2 * theta
-        second[positions, level, level] = 2.0
+        squared = np.asarray(self.units) ** 2 if self.units else np.ones(self.size)
+        value[positions] = squared * theta**2
+        first[positions, level] = 2 * squared * theta
+        second[positions, level, level] = 2.0 * squared
         return Elements(value, first, second)
 
     def natural_values(self, theta: Array) -> Array:
         """Variances."""
-        return theta**2
+        variances: Array = theta**2
+        return variances * np.asarray(self.units) ** 2 if self.units else variances
 
     def natural(self, eta: Array) -> Elements:
         """Variances on the diagonal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,30 @@ class Component:
         Its structure.
     is_residual
         Whether it is the residual's.
+    gram
+        Of a random term, the mean over rows of the products of its design's columns, shape (q, q): what its effects
+        contribute to the response's variance is ``tr(gram G)``. None where it is not known.
     """
 
     name: str
     structure: Structure
     is_residual: bool
+    gram: Array | None = field(default=None, compare=False, repr=False)
+
+    def contribution(self, matrix: Array) -> Array:
+        """Return a covariance of effects in units of the response, whatever the units and origins of their columns.
+
+        ``B G B`` with B the symmetric root of ``gram`` (columns brought to one size first) has the eigenvalues of the
+        part of the response's covariance that the term makes up.
+        """
+        if self.gram is None:
+            return matrix
+        size = np.sqrt(np.diag(self.gram))
+        size = np.where(size > 0, size, 1.0)
+        values, vectors = np.linalg.eigh(self.gram / np.outer(size, size))
+        root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+        scaled: Array = root @ (matrix * np.outer(size, size)) @ root
+        return scaled
 
     @property
     def n_elements(self) -> int:

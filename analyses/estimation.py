@@ -182,13 +182,14 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
     negative = [component.name for component, matrix in pairs if below_zero(matrix)]
     boundary: list[str] = []
     for component, matrix in [pair for pair in pairs if not is_unbounded(pair[0])]:
-        for label, variance in zip(_labels(component), np.diag(matrix), strict=True):
+        size = np.ones(len(matrix)) if component.gram is None else np.diag(component.gram)
+        for label, variance in zip(_labels(component), size * np.diag(matrix), strict=True):
             if variance < BOUNDARY * residual:
                 boundary.append(f"{component.name}: variance of {label}")
-        smallest = np.linalg.eigvalsh(matrix)[0]
+        part = component.contribution(matrix)
         if (
             len(matrix) > 1
-            and smallest < BOUNDARY * np.diag(matrix).max()
+            and np.linalg.eigvalsh(part)[0] < BOUNDARY * np.diag(part).max()
             and not any(component.name in name for name in boundary)
         ):
             boundary.append(f"{component.name}: a perfect correlation")

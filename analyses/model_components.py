@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analyses.covariance import Diagonal, Structure, Unstructured
 from analyses.covariance_model import Component, CovarianceModel
 from analyses.direct_product import DirectProduct, make_structure
 from analyses.lag_covariance import ExponentialDecay
 from analyses.model_frame import ModelFrame
 
+Array = NDArray[np.float64]
+
 
 def covariance_model(frame: ModelFrame) -> CovarianceModel:
     """Components of a frame's random terms, in their order, and of its residual by group."""
     components: list[Component] = []
-    for term, labels in zip(frame.formula.random, frame.random_labels, strict=True):
-        structure: Structure = (
-            Unstructured(labels) if term.correlated or len(labels) == 1 else Diagonal(labels)
-        )
-        components.append(Component(term.text, structure, False))
+    terms = zip(frame.formula.random, frame.random_labels, frame.random, strict=True)
+    for term, labels, design in terms:
+        gram = design.z.T @ design.z / len(design.z) if len(design.z) else None
+        units = () if gram is None else _units(gram)
+        free = term.correlated or len(labels) == 1
+        structure: Structure = Unstructured(labels, units) if free else Diagonal(labels, units)
+        components.append(Component(term.text, structure, False, gram))
     residual = frame.formula.residual
     factors = [factor.structure for factor in residual.factors] if residual else ["us"]
     text = residual.text if residual else "residual"
@@ -32,3 +39,9 @@ def covariance_model(frame: ModelFrame) -> CovarianceModel:
     for group in frame.residual.groups:
         components.append(Component(f"{text} [{group}]" if group else text, structure, True))
     return CovarianceModel(tuple(components))
+
+
+def _units(gram: Array) -> tuple[float, ...]:
+    """One over the size of every column of a random term's design, so that effects are searched on one scale."""
+    size = np.sqrt(np.diag(gram))
+    return tuple(float(1 / one) if one > 0 else 1.0 for one in size)
