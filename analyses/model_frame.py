@@ -314,10 +314,36 @@ def _random_design(
     subject = interaction_codes(frame, term.subject)
     plain = plain_design(design, frame)
     if plain is not None:
-        return RandomDesign(plain.x, subject), plain.names
-    matrix = design.get_model_matrix(frame, na_action="raise")
-    labels = tuple(str(name) for name in matrix.model_spec.column_names)
-    return RandomDesign(matrix.to_numpy(dtype=float), subject), labels
+        z, labels = plain.x, tuple(plain.names)
+    else:
+        try:
+            matrix = design.get_model_matrix(frame, na_action="raise")
+            z = matrix.to_numpy(dtype=float)
+        except (FormulaicError, TypeError, ValueError, KeyError) as error:
+            raise FormulaError(
+                "a random term cannot be evaluated on the data",
+                expected="numbers (dates as days or weeks since a start) or categories",
+                got=str(error),
+                where=term.text,
+            ) from error
+        labels = tuple(str(name) for name in matrix.model_spec.column_names)
+    bad = np.flatnonzero(~np.isfinite(z).all(axis=1))
+    if len(bad):
+        raise ModelError(
+            "a random term has a value that is not finite",
+            expected="finite numbers",
+            got=str(frame.iloc[bad[0]].to_dict()),
+            where=f"{term.text}, row {bad[0]} of the complete rows",
+        )
+    if len(labels) * (len(labels) + 1) // 2 > len(frame) and len(labels) > 1:
+        raise ModelError(
+            "a random term has more covariance parameters than there are rows",
+            expected="a few effects a subject, such as (1 + week | patient)",
+            got=f"{len(labels)} effects: {', '.join(labels[:3])} ...",
+            where=term.text,
+            hint="is a number stored as text?",
+        )
+    return RandomDesign(z, subject), labels
 
 
 def interaction_codes(frame: pd.DataFrame, names: Sequence[str]) -> Codes:
@@ -367,7 +393,15 @@ def _residual_frame(term: ResidualTerm | None, frame: pd.DataFrame, whole: str) 
     design = ResidualDesign(slot, subject, group, n_slots, len(groups))
     if len(term.factors) == 1 and len(times) > MANY_TIMES:
         time = np.asarray(times)[slot]
-        design = replace(design, time=time, lags=_lags(time, subject))
+        lags = _lags(time, subject)
+        if len(lags) == 1:
+            raise ModelError(
+                f"no {':'.join(term.subject)} was observed at two times: their correlation cannot be estimated",
+                expected="several rows of a subject",
+                got="one row each",
+                where=term.text,
+            )
+        design = replace(design, time=time, lags=lags)
         levels, times = [("residual",)], ()
     if len(term.factors) == 1 and term.factors[0].structure == "us":
         _check_pairs(design, levels[0], term)
@@ -376,11 +410,16 @@ def _residual_frame(term: ResidualTerm | None, frame: pd.DataFrame, whole: str) 
 
 def _times(levels: list[Any], name: str, whole: str) -> tuple[float, ...]:
     try:
-        return tuple(float(level) for level in levels)
+        times = tuple(float(level) for level in levels)
     except (TypeError, ValueError) as error:
         raise FormulaError(
             "sp_exp needs a numeric coordinate", expected="numbers such as weeks", got=name, where=repr(whole)
         ) from error
+    if not np.all(np.isfinite(times)):
+        raise ModelError(
+            "sp_exp needs finite times", expected="numbers such as weeks", got=f"{name} of infinity", where=whole
+        )
+    return times
 
 
 def _lags(time: Array, subject: Codes) -> Array:
