@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from analyses.covariance import upper_triangle
-from analyses.crossproducts import Block, CrossProducts, Layout
+from analyses.crossproducts import Block, CrossProducts, Layout, accumulate
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -62,7 +62,15 @@ def accumulate_sparse(layout: Layout, w: Array) -> CrossProducts:
         ``[X U y]``, shape (n, P).
     """
     split = _split(w)
-    parts = [part for block in layout.blocks for part in _of_block(block, split)]
+    full = accumulate(layout, split.dense)
+    own = (
+        full.products.tocoo()
+        if isinstance(full.products, sparse.csr_array)
+        else sparse.coo_array(full.products)
+    )
+    a, b = upper_triangle(len(split.full))
+    parts = [(own.row, split.packed(split.full[a], split.full[b])[own.col], own.data)]
+    parts += [part for block in layout.blocks for part in _of_block(block, split)]
     rows, columns, values = (np.concatenate(column) for column in zip(*parts, strict=True))
     packed = split.width * (split.width + 1) // 2
     whole = sparse.coo_array((values, (rows, columns)), shape=(layout.n_pairs, packed))
@@ -83,54 +91,45 @@ def _split(w: Array) -> _Split:
 
 
 def _of_block(block: Block, split: _Split) -> list[tuple[Codes, Codes, Array]]:
-    """Entries of a block, of every pair of rows: where they stand among the pairs and the columns, and their values."""
+    """Entries of a block's pairs of rows: where they stand among the pairs and the columns, and their values.
+
+    They are sums over clusters of ``w_s w_t' + w_t w_s'`` (half of it for a row with itself), without those of two full
+    columns.
+    """
     lines, others = upper_triangle(block.size)
-    first = block.pairs.start + block.pattern * len(lines)
     found = []
     for at, (s, t) in enumerate(zip(lines, others, strict=True)):
-        found.append(_of_pair(first + at, block.rows[:, s], block.rows[:, t], split))
+        one, other, half = block.rows[:, s], block.rows[:, t], 0.5 if s == t else 1.0
+        for pattern, column, value in (_mixed(block, one, other, split), _scarce(block, one, other, split)):
+            found.append((block.pairs.start + pattern * len(lines) + at, column, half * value))
     return found
 
 
-def _of_pair(place: Codes, s: Codes, t: Codes, split: _Split) -> tuple[Codes, Codes, Array]:
-    """Sums over clusters of ``w_s w_t' + w_t w_s'`` (half of it for a row with itself), upper triangles.
-
-    ``place`` is where the cluster's pattern keeps this pair; entries of one place and column are added up.
-    """
-    half = 0.5 if np.array_equal(s, t) else 1.0
-    one, other, full = split.dense[s], split.dense[t], split.full
-    rows, columns, values = [], [], []
-
-    def put(at: Codes, number: Array) -> None:
-        """Entries (clusters, k) for columns ``at`` of the packed triangle, of that shape too."""
-        rows.append(np.broadcast_to(place[:, None], at.shape).reshape(-1))
-        columns.append(at.reshape(-1))
-        values.append(half * number.reshape(-1))
-
-    for start, k in enumerate(full):
-        pair = np.broadcast_to(
-            split.packed(np.full(len(full) - start, k), full[start:]), (len(s), len(full) - start)
+def _mixed(block: Block, s: Codes, t: Codes, split: _Split) -> tuple[Codes, Codes, Array]:
+    """Sums of products of a nearly empty and a full column: pattern, place among the packed columns, and value."""
+    key = np.concatenate([block.pattern[:, None] * split.width + split.columns[rows] for rows in (s, t)])
+    size, found = block.n_patterns * split.width, []
+    for at, full in enumerate(split.full):
+        value = np.concatenate(
+            [split.values[mine] * split.dense[other, at][:, None] for mine, other in ((s, t), (t, s))]
         )
-        put(pair, one[:, [start]] * other[:, start:] + other[:, [start]] * one[:, start:])
-        for mine, dense in ((s, other), (t, one)):
-            put(
-                split.packed(np.full_like(split.columns[mine], k), split.columns[mine]),
-                split.values[mine] * dense[:, [start]],
-            )
-    a, b = split.columns[s][:, :, None], split.columns[t][:, None, :]
-    product = split.values[s][:, :, None] * split.values[t][:, None, :]
-    pair = split.packed(*np.broadcast_arrays(a, b))
-    put(
-        pair.reshape(len(s), -1), np.where(a == b, 2.0, 1.0).reshape(len(s), -1) * product.reshape(len(s), -1)
-    )
-    return _summed(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), split.width)
+        total = np.bincount(key.reshape(-1), value.reshape(-1), size)
+        seen = np.flatnonzero(total)
+        found.append(
+            (seen // split.width, split.packed(np.full_like(seen, full), seen % split.width), total[seen])
+        )
+    patterns, columns, totals = zip(*found, strict=True)
+    return np.concatenate(patterns), np.concatenate(columns), np.concatenate(totals)
 
 
-def _summed(rows: Codes, columns: Codes, values: Array, width: int) -> tuple[Codes, Codes, Array]:
-    """Entries without repeats and zeros."""
-    low = int(rows.min())
-    shape = (int(rows.max()) - low + 1, width * (width + 1) // 2)
-    whole = sparse.csr_array(sparse.coo_array((values, (rows - low, columns)), shape=shape))
+def _scarce(block: Block, s: Codes, t: Codes, split: _Split) -> tuple[Codes, Codes, Array]:
+    """Sums of products of two nearly empty columns: pattern, place among the packed columns, and value."""
+    a, b = np.broadcast_arrays(split.columns[s][:, :, None], split.columns[t][:, None, :])
+    value = split.values[s][:, :, None] * split.values[t][:, None, :] * np.where(a == b, 2.0, 1.0)
+    pattern = np.broadcast_to(block.pattern[:, None, None], a.shape)
+    place = (pattern.reshape(-1), split.packed(a, b).reshape(-1))
+    shape = (block.n_patterns, split.width * (split.width + 1) // 2)
+    whole = sparse.csr_array(sparse.coo_array((value.reshape(-1), place), shape=shape))
     whole.eliminate_zeros()
     entries = whole.tocoo()
-    return entries.row.astype(np.intp) + low, entries.col.astype(np.intp), entries.data
+    return entries.row.astype(np.intp), entries.col.astype(np.intp), entries.data

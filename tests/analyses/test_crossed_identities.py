@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
-from analyses import border, fit_mixed_model, marginal_means
+from analyses import border, fit_mixed_model, marginal_means, sparse_products
 from analyses.border import border_columns, choose_border, make_border, woodbury
 from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import accumulate, make_layout
 from analyses.likelihood import Likelihood
+from analyses.mixed_model import make_products
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_components import covariance_model
 from analyses.model_frame import ModelFrame, make_model_frame
@@ -288,6 +290,32 @@ def test_clinics_of_many_rows_give_the_same_fit_beside_the_clusters(monkeypatch)
     np.testing.assert_allclose(again.vcov, robust.vcov, rtol=1e-9)
     counted = fit_mixed_model(formula, data, df_method="between-within")
     np.testing.assert_allclose(counted.coefficients["df"], between.coefficients["df"])
+
+
+@pytest.mark.parametrize("formula", [FORMULAS[0], FORMULAS[2], FORMULAS[4]])
+def test_many_raters_are_kept_sparse_with_the_same_numbers(formula, monkeypatch):
+    options = {"weights": "precision", "df_method": "kenward-roger"}
+    full = fit_mixed_model(formula, trial(), **options)
+    wide, expected = products_of(full)
+    monkeypatch.setattr(sparse_products, "MANY", 1)
+    monkeypatch.setattr(sparse_products, "NEARLY_EMPTY", 0.5)
+    found = fit_mixed_model(formula, trial(), **options)
+    thin, _ = products_of(found)
+    assert isinstance(wide, np.ndarray)
+    assert isinstance(thin, sparse.csr_array)
+    np.testing.assert_allclose(thin.toarray(), expected, atol=1e-12)  # the same sums in another order
+    assert found.loglik == pytest.approx(full.loglik, rel=1e-12)
+    ours, theirs = (fit.coefficients.select_dtypes("number") for fit in (found, full))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
+
+
+def products_of(fit: MixedModelFit) -> tuple[object, np.ndarray]:
+    """Cross-products of a fit in the form chosen, and as a full matrix."""
+    root = np.sqrt(fit.frame.weights)[:, None]
+    random = [replace(design, z=design.z * root) for design in fit.frame.random]
+    columns = border_columns(fit.crossed, random)
+    w = np.column_stack([fit.standard.w[:, :-1], columns, fit.standard.w[:, -1:]])
+    return make_products(fit.layout, w).cross.products, accumulate(fit.layout, w).products
 
 
 def test_only_the_terms_that_must_leave_the_clusters_do():
