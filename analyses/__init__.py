@@ -10,6 +10,7 @@ from analyses.graphical import GraphicalProcedure
 from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
 from analyses.mixed_model import fit_mixed_model
 from analyses.mixed_model_fit import MixedModelFit
+from analyses.model_comparison import ModelComparison, compare_models
 from analyses.multiplicity import adjust_p_values
 from analyses.ordinal import OrdinalFit, fit_ordinal_model
 from analyses.rank_comparison import compare_grades
@@ -23,10 +24,12 @@ __all__ = [
     "MarginalMeans",
     "MixedFormula",
     "MixedModelFit",
+    "ModelComparison",
     "OrdinalFit",
     "Verdict",
     "adjust_p_values",
     "compare_grades",
+    "compare_models",
     "compare_responders",
     "compare_therapies",
     "fit_generalized_model",

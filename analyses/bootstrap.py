@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 FEWEST = 20
 """Draws below which a quantile of them says nothing."""
-ON_BOUNDARY = 1e-8
-"""Distance to the end of the parameter space, in standardised columns, that counts as lying on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,14 +50,11 @@ class BootstrapDraws:
         The same shape: whether the estimate lies at an end of the parameter space.
     failures
         What went wrong, by draw.
-    theta
-        Search parameters of the fit.
     """
 
     estimates: pd.DataFrame
     on_boundary: pd.DataFrame
     failures: dict[int, str]
-    theta: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +80,7 @@ class _Work:
         at = likelihood.profile(fit.model.search(found.theta).value)
         if at is None or not found.converged:
             return "the search did not converge"
-        own = [quantity.value(fit.model, found.theta) for quantity in self.wanted]
+        own = [quantity.estimate(fit.model, found.theta) for quantity in self.wanted]
         return np.concatenate([own, fit.beta + fit.standard.scale * fit.standard.transform @ at.beta])
 
 
@@ -143,14 +138,13 @@ def bootstrap_draws(
         values[draw] = found
         for at, quantity in enumerate(wanted):
             number = float(found[at])
-            boundary[draw, at] = min(number - quantity.low, quantity.high - number) < ON_BOUNDARY
+            boundary[draw, at] = quantity.at_end(number)
             values[draw, at] = in_unit(quantity, number, fit.standard.scale, scale)
     index = pd.RangeIndex(draws, name="draw")
     return BootstrapDraws(
         pd.DataFrame(values, index, names),
         pd.DataFrame(boundary, index, names),
         failures,
-        work.surface.theta,
     )
 
 
@@ -216,7 +210,7 @@ def bootstrap_intervals(
             hint="use a covariance with fewer parameters",
         )
     wanted = choose_quantities(fit.model, parameters)
-    own = [in_unit(q, q.value(fit.model, found.theta), fit.standard.scale, scale) for q in wanted]
+    own = [in_unit(q, q.estimate(fit.model, fit.theta), fit.standard.scale, scale) for q in wanted]
     table = found.estimates if coefficients else found.estimates.iloc[:, : len(wanted)]
     low, high = (_quantiles(table, at) for at in (alpha / 2, 1 - alpha / 2))
     return pd.DataFrame(

@@ -25,6 +25,10 @@ from analyses.lag_covariance import ExponentialDecay
 from analyses.symmetric import Symmetric
 
 Array = NDArray[np.float64]
+ZERO = 1e-14
+"""Variance, in units of the residuals', below which an estimate is zero: the search ends below 1e-20 there."""
+CERTAIN = 1e-8
+"""Distance to one at which a correlation is perfect."""
 INDEPENDENT = 50.0
 """Distance of neighbours, in ranges, at which an exponential correlation is zero to all digits."""
 
@@ -92,6 +96,19 @@ class Quantity:
             return float(eta[self.at[0]])
         spread = np.prod([eta[at] if at >= 0 else 1.0 for at in self.at[1:]])
         return float(eta[self.at[0]] / np.sqrt(spread)) if spread > 0 else float("nan")
+
+    def estimate(self, model: CovarianceModel, theta: Array) -> float:
+        """Value as an estimate: NaN for a correlation with a variance of zero, whatever rounding makes of it."""
+        part, _ = _part(model, self.component, theta)
+        eta = model.components[self.component].structure.natural_values(part)
+        if any(eta[at] < ZERO for at in self.at[1:] if at >= 0):
+            return float("nan")
+        return self.value(model, theta)
+
+    def at_end(self, value: float) -> bool:
+        """Whether an estimate lies at an end of the parameter space."""
+        tolerance = CERTAIN if self.kind == "correlation" else ZERO
+        return bool(min(value - self.low, self.high - value) < tolerance)
 
     def zero(self, model: CovarianceModel) -> tuple[NDArray[np.intp], Array] | None:
         """Search parameters, and their values, at which a variance or range is zero; None where there are none."""

@@ -67,8 +67,7 @@ def find_nesting(small: MixedModelFit, large: MixedModelFit) -> Nesting | None:
     if more < 0 or not spans(large, small):
         return None
     df = len(large.beta) - len(small.beta) + more
-    own = small.frame.formula.residual
-    other = large.frame.formula.residual
+    own, other = _residual(small), _residual(large)
     mine, theirs = _effects(small), _effects(large)
     if own is None and other is not None and len(mine) == 1 and not theirs:
         # Random intercepts are compound symmetry with a covariance that is not negative.
@@ -95,6 +94,12 @@ def spans(large: MixedModelFit, small: MixedModelFit) -> bool:
     q, _ = np.linalg.qr(x / length)
     rest = z - q @ (q.T @ z)
     return bool(np.all(np.linalg.norm(rest, axis=0) <= SAME_SPAN * np.linalg.norm(z, axis=0)))
+
+
+def _residual(fit: MixedModelFit) -> ResidualTerm | None:
+    """Residual covariance; None where residuals are independent, though written as a covariance of one level."""
+    term, design = fit.frame.formula.residual, fit.frame.residual.design
+    return None if term is not None and term.group is None and design.n_slots == 1 else term
 
 
 def _effects(fit: MixedModelFit) -> list[_Effects]:

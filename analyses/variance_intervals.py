@@ -85,7 +85,7 @@ def profile_intervals(
     rows = []
     for quantity in track(wanted, len(wanted), "Profile"):
         low, high, note = _limits(quantity, surface.model, limit)
-        numbers = (quantity.value(surface.model, surface.theta), low.value, high.value)
+        numbers = (quantity.estimate(surface.model, surface.theta), low.value, high.value)
         shown = (in_unit(quantity, number, fit.standard.scale, scale) for number in numbers)
         rows.append((shown_name(quantity, scale), *shown, low.on_boundary, high.on_boundary, note))
     return pd.DataFrame(rows, columns=COLUMNS)
