@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from analyses.covariance import upper_triangle
+from analyses.covariance import square_index, upper_multiplicity, upper_triangle
+from analyses.grouping import equal_rows, same_partition, sorted_order
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
@@ -130,12 +130,9 @@ class Block:
 
     def unpack(self, packed: Array) -> Array:
         """Symmetric matrices of packed pairs: (..., pairs) to (..., k, m, m)."""
-        rows, columns = upper_triangle(self.size)
-        index = np.empty((self.size, self.size), dtype=np.intp)
-        index[rows, columns] = index[columns, rows] = np.arange(len(rows))
         mine = packed[..., self.pairs]
-        split = mine.reshape(*mine.shape[:-1], self.n_patterns, len(rows))
-        return split[..., index]
+        split = mine.reshape(*mine.shape[:-1], self.n_patterns, self.size * (self.size + 1) // 2)
+        return split[..., square_index(self.size)]
 
     def pack(self, matrices: Array) -> Array:
         """Pairs of symmetric matrices: (..., k, m, m) to (..., pairs of this block)."""
@@ -197,16 +194,6 @@ class CrossProducts:
     n_columns: int
 
 
-def _compress(rows: NDArray[np.generic]) -> Codes:
-    """Codes of equal rows of a matrix, in order of first appearance; by hashing, a column at a time."""
-    codes = np.zeros(len(rows), dtype=np.int64)
-    for column in rows.T:
-        values, levels = pd.factorize(column)
-        if len(levels) > 1:
-            codes = pd.factorize(codes * len(levels) + values)[0]
-    return codes.astype(np.intp)
-
-
 def nesting(subjects: Sequence[Codes]) -> tuple[Codes, list[Codes]]:
     """Return the cluster of every row, and the subjects nested in it.
 
@@ -250,14 +237,9 @@ def _coarse_to_fine(subjects: Sequence[Codes]) -> list[Codes]:
     """Subjects by their number of units, without repeats."""
     unique: list[Codes] = []
     for codes in sorted(subjects, key=lambda codes: int(codes.max()) + 1):
-        if not unique or not np.array_equal(_relabel(codes), _relabel(unique[-1])):
+        if not unique or not same_partition(codes, unique[-1]):
             unique.append(codes)
     return unique
-
-
-def _relabel(codes: Codes) -> Codes:
-    """Codes numbered by first appearance, so that equal partitions are equal arrays."""
-    return np.asarray(pd.factorize(codes)[0], dtype=np.intp)
 
 
 def make_layout(random: Sequence[RandomDesign], residual: ResidualDesign) -> Layout:
@@ -293,22 +275,21 @@ def find_patterns(random: Sequence[RandomDesign], residual: ResidualDesign) -> t
     """Patterns of the clusters, without what depends on their elements."""
     n = len(residual.slot)
     cluster, inner = clusters_of(random, residual)
-    signature = np.column_stack([residual.slot, residual.group, *(_compress(term.z) for term in random)])
-    code = _compress(signature)
+    code = equal_rows([residual.slot, residual.group, *(column for term in random for column in term.z.T)])
     order, position, pattern_of_cluster = _canonical(cluster, inner, code)
     starts = np.flatnonzero(position == 0)
     sizes = np.diff(np.append(starts, n))
     blocks: list[Block] = []
     offset = 0
-    for size in np.unique(sizes):
+    for size in map(int, np.flatnonzero(np.bincount(sizes))):
         mine = np.flatnonzero(sizes == size)
         mine = mine[np.argsort(pattern_of_cluster[mine], kind="stable")]
         rows = order[starts[mine][:, None] + np.arange(size)]
-        _, pattern, counts = np.unique(pattern_of_cluster[mine], return_inverse=True, return_counts=True)
+        found = pattern_of_cluster[mine]
+        pattern = np.cumsum(np.r_[False, found[1:] != found[:-1]])
+        counts = np.bincount(pattern).astype(float)
         n_pairs = len(counts) * (size * (size + 1) // 2)
-        blocks.append(
-            Block(int(size), rows, pattern.reshape(-1), counts.astype(float), slice(offset, offset + n_pairs))
-        )
+        blocks.append(Block(size, rows, pattern, counts, slice(offset, offset + n_pairs)))
         offset += n_pairs
     return tuple(blocks)
 
@@ -329,11 +310,7 @@ def layout_of_patterns(
 
 
 def _multiplicity(blocks: Sequence[Block]) -> Array:
-    counts = []
-    for block in blocks:
-        rows, columns = upper_triangle(block.size)
-        counts.append(np.tile(np.where(rows == columns, 1.0, 2.0), block.n_patterns))
-    return np.concatenate(counts)
+    return np.concatenate([np.tile(upper_multiplicity(block.size), block.n_patterns) for block in blocks])
 
 
 def _canonical(cluster: Codes, inner: list[Codes], code: Codes) -> tuple[Codes, Codes, Codes]:
@@ -344,10 +321,10 @@ def _canonical(cluster: Codes, inner: list[Codes], code: Codes) -> tuple[Codes, 
     n = len(cluster)
     if len(inner) == 1:
         fine = _canonical_units(inner[0], code)
-        order = np.lexsort((code, inner[0], fine, cluster))
+        order = sorted_order([cluster, fine, inner[0], code])
         keys = [inner[0][order], code[order]]
     else:
-        order = np.lexsort((code, *reversed(inner), cluster))
+        order = sorted_order([cluster, *inner, code])
         keys = [*(codes[order] for codes in inner), code[order]]
     ordered = cluster[order]
     fresh = np.r_[True, ordered[1:] != ordered[:-1]]
@@ -360,7 +337,7 @@ def _canonical(cluster: Codes, inner: list[Codes], code: Codes) -> tuple[Codes, 
     table = np.full((int(number[-1]) + 1, width * len(columns)), -1, dtype=np.intp)
     for at, column in enumerate(columns):
         table[number, position + at * width] = column
-    return order, position, _compress(table)
+    return order, position, equal_rows(table.T)
 
 
 def _rank_within(key: Codes, fresh: NDArray[np.bool_], number: Codes, starts: Codes) -> Codes:
@@ -373,16 +350,17 @@ def _rank_within(key: Codes, fresh: NDArray[np.bool_], number: Codes, starts: Co
 
 def _canonical_units(unit: Codes, code: Codes) -> Codes:
     """Code of every row's unit by the rows that it holds: equal units get equal codes."""
-    order = np.lexsort((code, unit))
+    order = sorted_order([unit, code])
     ordered = unit[order]
     fresh = np.r_[True, ordered[1:] != ordered[:-1]]
     number = np.cumsum(fresh) - 1
     position = np.arange(len(unit)) - np.flatnonzero(fresh)[number]
     table = np.full((int(number[-1]) + 1, int(position.max()) + 1), -1, dtype=np.intp)
     table[number, position] = code[order]
-    signature = _compress(table)
+    signature = equal_rows(table.T)
     # Numbered by content and not by appearance, so that chunks of one data set agree on the order of units.
-    first = np.unique(signature, return_index=True)[1]
+    first = np.empty(int(signature.max()) + 1, dtype=np.intp)
+    first[signature[::-1]] = np.arange(len(signature))[::-1]
     rank = np.empty(len(first), dtype=np.intp)
     rank[np.lexsort(table[first].T[::-1])] = np.arange(len(first))
     codes = np.empty(len(unit), dtype=np.intp)
@@ -442,10 +420,15 @@ def accumulate(layout: Layout, w: Array) -> CrossProducts:
         rows, others = upper_triangle(m)
         out = products[block.pairs].reshape(block.n_patterns, len(rows), len(p_rows))
         bounds = np.searchsorted(block.pattern, np.arange(block.n_patterns + 1))
-        scale = np.where(rows == others, 0.5, 1.0)[:, None, None]
+        # Where C[s,t][p,q] and its mirror C[s,t][q,p] stand among the products of all columns of all rows.
+        left, right = rows[:, None] * columns, others[:, None] * columns
+        place = (left + p_rows) * (m * columns) + right + p_columns
+        mirror = (left + p_columns) * (m * columns) + right + p_rows
+        scale = np.where(rows == others, 0.5, 1.0)[:, None]
         for k in range(block.n_patterns):
             mine = w[block.rows[bounds[k] : bounds[k + 1]]].reshape(-1, m * columns)
-            full = (mine.T @ mine).reshape(m, columns, m, columns)
-            pairs = full[rows, :, others, :]
-            out[k] = (scale * (pairs + pairs.transpose(0, 2, 1)))[:, p_rows, p_columns]
+            full = (mine.T @ mine).reshape(-1)
+            np.take(full, place, out=out[k])
+            out[k] += full[mirror]
+            out[k] *= scale
     return CrossProducts(layout, products, columns)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from analyses.cluster_products import Slopes, Whitened
-from analyses.covariance import upper_triangle
+from analyses.covariance import square_index, upper_multiplicity, upper_triangle
 from analyses.crossproducts import CrossProducts
 
 Array = NDArray[np.float64]
@@ -66,18 +66,22 @@ class PatternProducts:
         contracted /= layout.multiplicity
         slopes = np.asarray((layout.elements.T @ directions).T)
         packed_score, packed_m = np.empty(layout.n_pairs), np.empty((h, layout.n_pairs))
-        traces, quadratic = np.zeros((h, h)), np.zeros((k, h, h))
+        quadratic, frequency = np.zeros((k, h, h)), np.empty(layout.n_pairs)
         for block, inverse in zip(layout.blocks, at.state, strict=True):
             counts = block.counts[:, None, None]
-            ad = inverse @ block.unpack(slopes)
-            packed_m[:, block.pairs] = block.pack(ad @ inverse)
-            flat = ad.reshape(h, -1)
-            traces += flat @ (counts * ad.transpose(0, 1, 3, 2)).reshape(h, -1).T
+            d = block.unpack(slopes)
+            ada = inverse @ d @ inverse
+            packed_m[:, block.pairs] = block.pack(ada)
+            frequency[block.pairs] = np.repeat(block.counts, block.size * (block.size + 1) // 2)
+            flat = ada.reshape(h, -1)
             for which in range(k):
                 spread = inverse @ block.unpack(contracted[which])
-                quadratic[which] += flat @ (ad @ spread).transpose(0, 1, 3, 2).reshape(h, -1).T
+                # tr(A D_h A D_g A BB) = sum_st (A D_h A)[s,t] (BB A D_g)[s,t]: nothing has to be transposed
+                quadratic[which] += flat @ (spread.transpose(0, 2, 1) @ d).reshape(h, -1).T
                 if which == 0:
                     packed_score[block.pairs] = block.pack(counts * inverse - spread @ inverse)
+        # tr(A D_h A D_g) likewise, of symmetric matrices that are packed already
+        traces = packed_m @ (slopes * (frequency * layout.multiplicity)).T
         return Slopes(
             weighted=unpack_columns(packed_m @ self.cross.products, self.n_columns),
             pair_traces=traces,
@@ -120,21 +124,20 @@ class PatternProducts:
             [np.repeat(block.counts, block.size * (block.size + 1) // 2) for block in layout.blocks]
         )
         products = self.cross.products
-        last = products[:, [-1]].toarray()[:, 0] if isinstance(products, sparse.csr_array) else products[:, -1]
+        last = (
+            products[:, [-1]].toarray()[:, 0] if isinstance(products, sparse.csr_array) else products[:, -1]
+        )
         sums = np.asarray(lines @ (last / layout.multiplicity))
         return sums, np.asarray(lines @ clusters)
 
 
 def unpack_columns(packed: Array, columns: int) -> Array:
     """Symmetric P x P matrices of packed products: (..., L) to (..., P, P)."""
-    rows, others = upper_triangle(columns)
-    index = np.empty((columns, columns), dtype=np.intp)
-    index[rows, others] = index[others, rows] = np.arange(len(rows))
-    return packed[..., index]
+    return packed[..., square_index(columns)]
 
 
 def _pack_weights(matrix: Array) -> Array:
     """Weights w with ``w @ packed = sum_pq matrix[p,q] C[p,q]`` for symmetric C."""
     rows, columns = upper_triangle(len(matrix))
-    weights: Array = matrix[rows, columns] * np.where(rows == columns, 1.0, 2.0)
+    weights: Array = matrix[rows, columns] * upper_multiplicity(len(matrix))
     return weights
