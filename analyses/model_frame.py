@@ -417,7 +417,10 @@ def _times(levels: list[Any], name: str, whole: str) -> tuple[float, ...]:
         ) from error
     if not np.all(np.isfinite(times)):
         raise ModelError(
-            "sp_exp needs finite times", expected="numbers such as weeks", got=f"{name} of infinity", where=whole
+            "sp_exp needs finite times",
+            expected="numbers such as weeks",
+            got=f"{name} of infinity",
+            where=whole,
         )
     return times
 
