@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyses.covariance_model import Component, CovarianceModel
+from analyses.identifiability import without_information
 from analyses.likelihood import Likelihood, Profile
 from analyses.optimise import Convergence, Minimum, Point, minimise
 from analyses.small_sample import kenward_roger_covariance, parameter_covariance
@@ -47,6 +48,8 @@ class Estimate:
         ``X'V^-1 V_h V^-1 X``, shape (h, p, p).
     adjusted
         Covariance of the fixed effects, adjusted where the method adjusts it, shape (p, p).
+    confounded
+        Names of covariance parameters that the data do not tell apart.
     """
 
     model: CovarianceModel
@@ -59,6 +62,7 @@ class Estimate:
     information: str
     m: Array
     adjusted: Array
+    confounded: tuple[str, ...] = ()
 
 
 def estimate(
@@ -121,6 +125,7 @@ def estimate(
         used,
         slopes.m,
         adjusted,
+        without_information(slopes.expected, model.parameter_names),
     )
 
 
@@ -213,6 +218,11 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
     else:
         sentence = (
             f"Converged ({how}, {minimum.iterations} steps; largest derivative {minimum.gradient:.1g})."
+        )
+    if minimum.converged and found.confounded:
+        sentence += (
+            f" These cannot be told apart in these data: {'; '.join(found.confounded)}. Their sum is estimated, how it "
+            "is shared among them is not."
         )
     if minimum.converged and found.information.endswith("(singular)"):
         sentence += (

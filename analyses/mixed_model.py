@@ -23,6 +23,7 @@ from analyses.crossproducts import Layout, accumulate
 from analyses.direct_products import direct
 from analyses.estimation import convergence, estimate, log_likelihood, parameter_table
 from analyses.fallback import fit_or_fall_back
+from analyses.identifiability import refuse_fixed_and_random
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_components import covariance_model
@@ -137,6 +138,7 @@ def fit_model_frame(
     standard = standardise(frame.x, frame.y, frame.weights)
     root = np.sqrt(frame.weights)[:, None]
     random = [replace(design, z=design.z * root) for design in frame.random]
+    refuse_fixed_and_random(standard.w[:, :-1], frame.formula.random, random, frame.formula.text)
     model = covariance_model(frame)
     clustering = choose_border(random, frame.residual.design, keep_nested=vcov != "model")
     layout = choose_layout(

@@ -18,6 +18,7 @@ from analyses.model_components import covariance_model
 from analyses.model_frame import ModelFrame, make_model_frame
 from analyses.pattern_products import PatternProducts
 from analyses.standardise import Standardised, standardise
+from outcomes.errors import ModelError
 
 VISITS = ["Week 4", "Week 12", "Week 24"]
 FORMULAS = [
@@ -294,12 +295,12 @@ def test_clinics_of_many_rows_give_the_same_fit_beside_the_clusters(monkeypatch)
 
 @pytest.mark.parametrize("formula", [FORMULAS[0], FORMULAS[2], FORMULAS[4]])
 def test_many_raters_are_kept_sparse_with_the_same_numbers(formula, monkeypatch):
-    options = {"weights": "precision", "df_method": "kenward-roger"}
-    full = fit_mixed_model(formula, trial(), **options)
+    data = trial(missing=0.0)  # complete patients share a pattern
+    full = fit_mixed_model(formula, data, df_method="kenward-roger")
     wide, expected = products_of(full)
     monkeypatch.setattr(sparse_products, "MANY", 1)
     monkeypatch.setattr(sparse_products, "NEARLY_EMPTY", 0.5)
-    found = fit_mixed_model(formula, trial(), **options)
+    found = fit_mixed_model(formula, data, df_method="kenward-roger")
     thin, _ = products_of(found)
     assert isinstance(wide, np.ndarray)
     assert isinstance(thin, sparse.csr_array)
@@ -316,6 +317,56 @@ def products_of(fit: MixedModelFit) -> tuple[object, np.ndarray]:
     columns = border_columns(fit.crossed, random)
     w = np.column_stack([fit.standard.w[:, :-1], columns, fit.standard.w[:, -1:]])
     return make_products(fit.layout, w).cross.products, accumulate(fit.layout, w).products
+
+
+@pytest.mark.parametrize("reml", [True, False], ids=["REML", "ML"])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "value ~ arm + rater + (1 | patient) + (1 | rater)",
+        "value ~ arm * rater + (1 | patient) + (0 + arm | rater)",
+        "value ~ patient + (1 | patient/lesion)",
+    ],
+)
+def test_a_factor_is_fixed_or_random(formula, reml):
+    """Fixed effects that hold all of a term's effects leave nothing to estimate its variance from."""
+    with pytest.raises(ModelError, match="hold all that") as caught:
+        fit_mixed_model(formula, trial(), reml=reml)
+    assert "leave" in str(caught.value)
+    # Slopes of the same factor are another matter.
+    fit_mixed_model("value ~ arm + rater + (1 | patient) + (0 + week | rater)", trial())
+
+
+def test_variances_that_cannot_be_told_apart_are_named():
+    data = trial().assign(subject=lambda d: d["patient"], row=lambda d: np.arange(len(d)))
+    twice = fit_mixed_model("value ~ arm + (1 | patient) + (1 | subject) + (1 | rater)", data)
+    once = fit_mixed_model("value ~ arm + (1 | patient) + (1 | rater)", data, information="expected")
+    sentence = twice.convergence.sentence
+    assert "cannot be told apart" in sentence
+    assert "(1 | patient)" in sentence
+    assert "(1 | subject)" in sentence
+    assert "rater" not in sentence
+    assert twice.loglik == pytest.approx(once.loglik, rel=1e-10)
+    np.testing.assert_allclose(twice.coefficients["df"], once.coefficients["df"], rtol=1e-4)
+    rows = fit_mixed_model("value ~ arm + (1 | patient) + (1 | row)", data).convergence.sentence
+    assert "(1 | row)" in rows
+    assert "residual" in rows
+
+
+def test_what_cannot_be_fitted_is_said():
+    data = trial()
+    with pytest.raises(ModelError, match="independent of one another") as caught:
+        fit_mixed_model("value ~ arm + (1 | patient) + (1 | rater)", data, vcov="CR2")
+    assert "rater" in str(caught.value)
+    with pytest.raises(ModelError, match="more than one row"):
+        fit_mixed_model("value ~ arm + us(visit | rater) + (1 | patient)", data)
+    rng = np.random.default_rng(1)
+    many = pd.DataFrame({"a": rng.integers(2000, size=9000), "b": rng.integers(2000, size=9000)})
+    with pytest.raises(ModelError, match="too many levels"):
+        fit_mixed_model("value ~ 1 + (1 | a) + (1 | b)", many.assign(value=rng.normal(size=9000)))
+    gaps = data.assign(rater=data["rater"].where(data.index % 7 > 0))
+    fit = fit_mixed_model("value ~ arm + (1 | patient) + (1 | rater)", gaps)
+    assert fit.n_dropped == int(gaps["rater"].isna().sum())
 
 
 def test_only_the_terms_that_must_leave_the_clusters_do():
