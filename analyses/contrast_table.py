@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analyses.back_transform import back_transformed
 from analyses.linear_functions import FittedModel, joint_test
 
 Array = NDArray[np.float64]
@@ -57,6 +58,10 @@ class ContrastTable:
     adjustment_error: float
     not_estimable: tuple[str, ...]
     fit: FittedModel
+
+    def back_transformed(self) -> pd.DataFrame:
+        """Ratios in place of differences, for a model of ``log(y)``; see `analyses.back_transform`."""
+        return back_transformed(self.fit.formula, self.table)
 
     def joint_test(self) -> pd.DataFrame:
         """F test that all contrasts are zero, within each level of the ``by`` factors.

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyses.adjustment import SINGLE_STEP, Family, adjust_family, check_adjustment, describe
+from analyses.back_transform import back_transformed
 from analyses.contrast_table import ContrastTable, confidence, groups_of, number
 from analyses.contrasts import FamilyOptions, Weights, contrast_matrix, interaction_matrix, label
 from analyses.graphical import GraphicalProcedure
@@ -74,6 +75,10 @@ class MarginalMeans:
     def interval(self, alpha: float) -> pd.DataFrame:
         """`table` with intervals at another level: 1 - ``alpha``."""
         return pd.concat([self.grid, estimate_rows(self.fit, self.rows, _checked_alpha(alpha))], axis=1)
+
+    def back_transformed(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Geometric means, for a model of ``log(y)``; see `analyses.back_transform`."""
+        return back_transformed(self.fit.formula, self.interval(alpha))
 
     @property
     def not_estimable(self) -> tuple[str, ...]:
@@ -136,6 +141,8 @@ class MarginalMeans:
         """
         adjusted_by = check_adjustment(adjust, alternative)
         alpha = _checked_alpha(alpha)
+        if not isinstance(null, (int, float, np.number)) or not np.isfinite(null):
+            raise ModelError("the null value is no number", expected="a finite number", got=repr(null))
         options = FamilyOptions(reference, reverse, spacing)
         found, of_groups = [], []
         for key, places in groups_of(self.grid, self.by):
@@ -364,8 +371,9 @@ def marginal_means(
             got=fit.convergence.sentence,
             where=fit.formula,
         )
-    wanted = (specs,) if isinstance(specs, str) else tuple(specs)
-    within = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+    wanted, within = _names(specs), _names(by)
+    if at is not None and not isinstance(at, Mapping):
+        raise ModelError("values to hold variables at need names", expected="{variable: value}", got=repr(at))
     held = dict(at or {})
     grid: ReferenceGrid = reference_grid(fit, wanted, within, held, weights)
     numbers = {name: value for name, (value, _) in grid.held.items() if isinstance(value, float)}
@@ -383,6 +391,12 @@ def marginal_means(
     )
 
 
+def _names(given: str | Sequence[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    return tuple(given) if pd.api.types.is_list_like(given) else (given,)  # type: ignore[return-value]
+
+
 def _without_rounding(weights: Array, rows: Array) -> Array:
     """``weights @ rows``, with zeros for what only rounding leaves: a curvature in a model that is linear."""
     found: Array = weights @ rows
@@ -391,7 +405,7 @@ def _without_rounding(weights: Array, rows: Array) -> Array:
 
 
 def _checked_alpha(alpha: float) -> float:
-    if not 0 < alpha < 1:
+    if not isinstance(alpha, (int, float, np.number)) or not 0 < alpha < 1:
         raise ModelError(
             "alpha is one minus the confidence level", expected="a number between 0 and 1", got=alpha
         )

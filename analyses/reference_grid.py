@@ -264,6 +264,10 @@ def _factor_shares(
         counts = known.of.combinations([name])
         found = {level: counts.get((level,), 0.0) for level in levels}
     else:
+        if not isinstance(given, Mapping):
+            raise ModelError(
+                "weights of a factor need its levels", expected="{level: weight}", got=repr(given), where=name
+            )
         for level in given:
             if level not in levels:
                 raise ModelError(

@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from analyses import fit_mixed_model, fit_ordinal_model, marginal_means
+from analyses.back_transform import back_transformed
 from analyses.graphical import GraphicalProcedure
 from outcomes.errors import ModelError
 
@@ -264,6 +265,35 @@ def test_ordinal_fits_are_answered_too():
     assert joint["p_value"] == pytest.approx(stats.chi2.sf(chi2, 2), rel=1e-7)
 
 
+def test_a_model_of_a_logarithm_has_geometric_means_and_ratios(data):
+    positive = data.assign(area=np.exp(data["value"] / 10))
+    fits = {
+        name: fit_mixed_model(
+            f"{name}(area) ~ arm + us(arm | patient)", positive[positive["visit"] == "Week 4"]
+        )
+        for name in ("log", "log2")
+    }
+    means = marginal_means(fits["log"], "arm")
+    geometric = means.back_transformed()
+    np.testing.assert_allclose(geometric["estimate"], np.exp(means.table["estimate"]), rtol=1e-14)
+    found = means.contrast("trt.vs.ctrl", adjust="dunnett")
+    ratios = found.back_transformed()
+    expected = geometric["estimate"].iloc[1:].to_numpy() / geometric["estimate"].iloc[0]
+    np.testing.assert_allclose(ratios["estimate"], expected, rtol=1e-12)
+    np.testing.assert_allclose(ratios["conf_low"], np.exp(found.table["conf_low"]), rtol=1e-14)
+    np.testing.assert_array_equal(ratios["p_value"], found.table["p_value"])
+    # the base of the logarithm changes nothing on the scale of the response
+    again = marginal_means(fits["log2"], "arm").contrast("trt.vs.ctrl", adjust="dunnett").back_transformed()
+    for name in ("estimate", "std_error", "conf_low", "conf_high", "p_value"):
+        np.testing.assert_allclose(again[name], ratios[name], rtol=1e-6)
+
+
+@pytest.mark.parametrize("response", ["value", "sqrt(value)", "log(value) - log(size)", "I(log(value))"])
+def test_ratios_of_what_is_no_logarithm_are_refused(response):
+    with pytest.raises(ModelError, match="model of a logarithm"):
+        back_transformed(f"{response} ~ arm", pd.DataFrame())
+
+
 def test_tables_say_what_they_are(fit):
     means = marginal_means(fit, "arm", by="visit", at={"site": "x"})
     text = str(means)
@@ -286,6 +316,10 @@ def test_tables_say_what_they_are(fit):
         (lambda m: m.contrast("pairwise", adjust="tukey", alternative="less"), "two-sided"),
         (lambda m: m.contrast(alternative="upper"), "unknown alternative"),
         (lambda m: m.contrast(alpha=95), "confidence level"),
+        (lambda m: m.contrast(alpha="5 %"), "confidence level"),
+        (lambda m: m.contrast(null=float("nan")), "null value"),
+        (lambda m: m.contrast(adjust=None), "unknown adjustment"),
+        (lambda m: m.contrast(None), "unknown contrast family"),
         (lambda m: m.contrast(interaction=["pairwise", "consec"]), "a family for each factor"),
         (lambda m: m.contrast("eff", interaction="eff"), "given twice"),
         (lambda m: m.contrast("pairwise", reference="PRP"), "no option"),
@@ -309,6 +343,10 @@ def test_what_does_not_suit_is_refused(fit, call, match):
         ({"specs": "arm", "weights": {"arm": {"PRP": 1}}}, "not averaged over"),
         ({"specs": "arm", "weights": {"visit": {"Week 52": 1}}}, "unknown level"),
         ({"specs": "arm", "weights": {"visit": {"Week 4": -1, "Week 12": 2}}}, "not usable"),
+        ({"specs": "arm", "weights": {"visit": 0.5}}, "need its levels"),
+        ({"specs": "arm", "weights": None}, "unknown weights"),
+        ({"specs": "arm", "at": "Week 12"}, "need names"),
+        ({"specs": 3}, "not a variable"),
         ({"specs": "arm", "weights": {"visit": "cells"}}, "unknown weights"),
         ({"specs": "arm", "weights": {"visit": {"Week 4": "all"}}}, "numeric"),
     ],
