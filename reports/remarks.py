@@ -138,11 +138,11 @@ def spread_sentence(context: ReportContext) -> str:
     ratio = results.get(name, "sd_ratio")
     if ratio is not None:
         text += f", the largest {formatter.number(ratio, 1)} times the smallest"
-    changed = _shown_by(context, SPREAD_BY_ARM) != _shown(context)
-    if not changed and (ratio is None or ratio <= UNEQUAL):
+    warning = spread_warning(context)
+    if not warning and (ratio is None or ratio <= UNEQUAL):
         return f"{text}."
     numbers = join_words(_by_arm_and_pooled(context, line) for line in context.lines("part"))
-    verdict = spread_warning(context) if changed else "Which comparisons show benefit is the same under both."
+    verdict = warning or "What each comparison shows is the same under both."
     return (
         f"{text}. The model pools the arms' spread, so that its intervals are too narrow for arms that vary more and "
         f"too wide for arms that vary less. With a covariance for each arm the difference is {numbers}. {verdict}"
@@ -153,13 +153,18 @@ def spread_warning(context: ReportContext) -> str:
     """Say where a covariance for each arm changes which comparisons show benefit; empty where it does not."""
     if not _has_spread_by_arm(context):
         return ""
-    pooled, by_arm = _shown(context), _shown_by(context, SPREAD_BY_ARM)
     clauses = []
     for line in context.lines("part"):
-        if pooled[line.contrast] != by_arm[line.contrast]:
-            whom, interval = alone(context, line.reference), _interval(context, SPREAD_BY_ARM, line)
-            is_shown = "is shown" if by_arm[line.contrast] else "is not shown"
-            clauses.append(f"better than {whom} {is_shown} ({interval})")
+        pooled = _direction(context, line.p_value, line.estimate)
+        by_arm = _direction(context, *_of_variant(context, SPREAD_BY_ARM, line, "p_value", "estimate"))
+        if pooled != by_arm:
+            low, high = _of_variant(context, SPREAD_BY_ARM, line, "conf_low", "conf_high")
+            decimals = headline_decimals(line.std_error, (low, high))
+            interval = context.formatter.confidence(low, high, decimals, context.level())
+            is_shown = "is shown" if by_arm else "is not shown"
+            clauses.append(
+                f"{by_arm or pooled} than {alone(context, line.reference)} {is_shown} ({interval})"
+            )
     if not clauses:
         return ""
     return (
@@ -174,19 +179,27 @@ def _has_spread_by_arm(context: ReportContext) -> bool:
 
 def _by_arm_and_pooled(context: ReportContext, line: VerdictLine) -> str:
     """Return "2.1 from Laser (95 % CI 1.2 to 3.0; pooled 1.4 to 2.8)"."""
-    name, address = f"{context.primary.name}/sensitivity", {"level": SPREAD_BY_ARM, "contrast": line.contrast}
-    decimals = headline_decimals(line.std_error, (line.conf_low, line.conf_high))
-    estimate = context.formatter.number(context.results.get(name, "estimate", **address), decimals)
+    estimate, low, high = _of_variant(context, SPREAD_BY_ARM, line, "estimate", "conf_low", "conf_high")
+    decimals = headline_decimals(line.std_error, (low, high, line.conf_low, line.conf_high))
+    interval = context.formatter.confidence(low, high, decimals, context.level())
     pooled = context.formatter.interval(line.conf_low, line.conf_high, decimals)
-    return f"{estimate} from {line.reference} ({_interval(context, SPREAD_BY_ARM, line)}; pooled {pooled})"
+    return (
+        f"{context.formatter.number(estimate, decimals)} from {line.reference} ({interval}; pooled {pooled})"
+    )
 
 
-def _interval(context: ReportContext, variant: str, line: VerdictLine) -> str:
-    """Return another assumption's interval of a comparison: "95 % CI 1.2 to 3.0"."""
+def _of_variant(context: ReportContext, variant: str, line: VerdictLine, *statistics: str) -> list[float]:
+    """Return another assumption's numbers of a comparison; NaN where one is not estimable."""
     name, address = f"{context.primary.name}/sensitivity", {"level": variant, "contrast": line.contrast}
-    low, high = (context.results.get(name, one, **address) for one in ("conf_low", "conf_high"))
-    decimals = headline_decimals(line.std_error, (low, high))
-    return context.formatter.confidence(low, high, decimals, context.level())
+    return [context.results.number(name, statistic, **address) for statistic in statistics]
+
+
+def _direction(context: ReportContext, p: float, estimate: float) -> str:
+    """Return what a comparison shows: "better", "worse" or nothing."""
+    alpha, null = (context.results.number(context.primary.name, one) for one in ("alpha", "null"))
+    if not p < alpha:
+        return ""
+    return "better" if estimate > null else "worse"
 
 
 def naive_sentence(context: ReportContext) -> str:

@@ -211,7 +211,7 @@ def test_the_arms_spread_is_told_with_its_ratio(parallel):
     sentence = remarks.spread_sentence(context)
     assert f"the largest {ratio:.1f} times the smallest" in sentence
     assert "The model pools the arms' spread" in sentence
-    assert sentence.endswith("Which comparisons show benefit is the same under both.")
+    assert sentence.endswith("What each comparison shows is the same under both.")
     assert remarks.spread_warning(context) == ""
 
 

@@ -142,7 +142,8 @@ def test_the_model_table_has_both_numbers_and_every_contrast(small, parallel):
     assert [cell.text for cell in body(table)["PRP"].cells[:2]] == ["10", "10"]
     assert "(Laser + PRP) − Laser" in body(table)
     assert "Laser − (Laser + PRP)" in body(means_table(parallel, parallel.primary))
-    for context in (small, parallel):  # by the model of all visits, which is the analysis's own or stands beside it
+    # By the model of all visits, which is the analysis's own or stands beside it.
+    for context in (small, parallel):
         visits = [row.label.text for row in differences_table(context, context.primary).rows]
         assert visits == ["Week 12", "Week 24"]
 
