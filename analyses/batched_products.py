@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.cluster_products import Slopes, Whitened
+from analyses.cluster_products import Slopes, Whitened, signed_root
 from analyses.covariance import to_matrix, upper_triangle
 from analyses.crossproducts import Block, Designs, Layout
 from analyses.own_patterns import OwnInverses, independent, units_of
@@ -149,9 +149,8 @@ class BatchedProducts:
     def second_order(self, at: Whitened, directions: Array, w: Array) -> Array:
         """``sum_hg w_hg Q_hg`` for a symmetric w, shape (P, P): a square of sums along each eigenvector of w."""
         elements, state = at.state
-        values, vectors = np.linalg.eigh(w)
-        along = (directions @ (vectors * np.sqrt(np.abs(values)))).T
-        signs = np.sign(values)
+        signs, root = signed_root(w)
+        along = (directions @ root).T
         total: Array = float(signs @ along[:, -1] ** 2) / float(elements[-1]) ** 3 * self.rest
         for block, (lower, white) in zip(self.blocks, state, strict=True):
             slopes = self._whitened_slopes(block, lower, _forward_design(lower, block.design))

@@ -59,6 +59,19 @@ class Slopes:
     score: Array
 
 
+def signed_root(w: Array) -> tuple[Array, Array]:
+    """Signs s (c,) and columns r (h, c) of a symmetric matrix: ``w = r diag(s) r'``.
+
+    Parameters come in units of their own (a variance per week squared, per day squared), so that w is decomposed in
+    units of its diagonal.
+    """
+    size = np.sqrt(np.abs(np.diag(w)))
+    size = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(w / np.outer(size, size))
+    root: Array = size[:, None] * vectors * np.sqrt(np.abs(values))
+    return np.sign(values), root
+
+
 class ClusterProducts(Protocol):
     """Data in a form that answers the likelihood's questions.
 

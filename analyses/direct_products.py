@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.cluster_products import Slopes, Whitened
+from analyses.cluster_products import Slopes, Whitened, signed_root
 from analyses.crossproducts import Layout
 from analyses.own_patterns import BlockCovariance, OwnInverses, block_covariance
 
@@ -94,14 +94,12 @@ class DirectProducts:
 
     def second_order(self, at: Whitened, directions: Array, w: Array) -> Array:
         """``sum_hg w_hg Q_hg`` for a symmetric w, shape (P, P): a square of sums along each eigenvector of w."""
-        values, vectors = np.linalg.eigh(w)
-        along = directions @ (vectors * np.sqrt(np.abs(values)))
+        signs, root = signed_root(w)
+        along = directions @ root
         total = np.zeros((self.n_columns, self.n_columns))
         for covariance, columns, half in zip(self.covariances, self.columns, at.state[1], strict=True):
             moved = (half @ covariance.matrices(along) @ half.transpose(0, 2, 1)) @ (half @ columns)
-            for sign, one in zip(
-                np.sign(values), moved.reshape(len(values), -1, self.n_columns), strict=True
-            ):
+            for sign, one in zip(signs, moved.reshape(len(signs), -1, self.n_columns), strict=True):
                 total += sign * (one.T @ one)
         return total
 

@@ -226,8 +226,8 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
         )
     if minimum.converged and found.information.endswith("(singular)"):
         sentence += (
-            " The data do not tell all covariance parameters apart (is there one row a subject, or a slope on what does "
-            "not change within subjects?): other values fit as well. Tests of the fixed effects hold."
+            " The data do not tell all covariance parameters apart (one row a subject? a slope on what does not change "
+            "within subjects?): other values fit as well. Tests of the fixed effects hold."
         )
     return Convergence(
         minimum.converged, sentence, how, minimum.iterations, minimum.value, minimum.gradient, tuple(boundary)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from analyses.cluster_products import Slopes, Whitened
+from analyses.cluster_products import Slopes, Whitened, signed_root
 from analyses.covariance import square_index, upper_multiplicity, upper_triangle
 from analyses.crossproducts import CrossProducts
 
@@ -101,9 +101,8 @@ class PatternProducts:
     def second_order(self, at: Whitened, directions: Array, w: Array) -> Array:
         """``sum_hg w_hg Q_hg``, shape (P, P): along the eigenvectors of w, h products and not h squared."""
         layout = self.cross.layout
-        values, vectors = np.linalg.eigh(w)
-        sign, root = np.sign(values), np.sqrt(np.abs(values))
-        slopes = np.asarray((layout.elements.T @ (directions @ (vectors * root))).T)
+        sign, root = signed_root(w)
+        slopes = np.asarray((layout.elements.T @ (directions @ root)).T)
         packed = np.empty(layout.n_pairs)
         for block, inverse in zip(layout.blocks, at.state, strict=True):
             d = block.unpack(slopes)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analyses.cluster_products import signed_root
 from analyses.likelihood import Derivatives
 from analyses.sandwich import Sandwich
 
@@ -233,8 +234,8 @@ def kenward_roger_covariance(phi: Array, curvature: Array, m: Array, w: Array) -
     w
         Covariance of the parameters, shape (h, h).
     """
-    values, vectors = np.linalg.eigh(w)
-    turned_m = np.einsum("hc,hpq->cpq", vectors * np.sqrt(np.abs(values)), m)
-    p_sum = np.einsum("c,cpq->pq", np.sign(values), turned_m @ phi @ turned_m)
+    signs, root = signed_root(w)
+    turned_m = np.einsum("hc,hpq->cpq", root, m)
+    p_sum = np.einsum("c,cpq->pq", signs, turned_m @ phi @ turned_m)
     adjusted: Array = phi + 2 * phi @ (curvature - p_sum) @ phi
     return (adjusted + adjusted.T) / 2
