@@ -141,18 +141,16 @@ def fit_model_frame(
     refuse_fixed_and_random(standard.w[:, :-1], frame.formula.random, random, frame.formula.text)
     model = covariance_model(frame)
     clustering = choose_border(random, frame.residual.design, keep_nested=vcov != "model")
-    layout = choose_layout(
-        [design for at, design in enumerate(random) if at not in clustering.border], frame.residual.design
-    )
     border, w = None, standard.w
     if clustering.border:
         border = make_border(model, clustering.border, random)
         w = np.column_stack([w[:, :-1], border_columns(clustering.border, random), w[:, -1:]])
+    within = [design for at, design in enumerate(random) if at not in clustering.border]
+    layout = choose_layout(within, frame.residual.design, w.shape[1])
     likelihood = Likelihood(make_products(layout, w), len(standard.kept), reml, border)
     found = estimate(likelihood, model, df_method, information, frame.formula.text, bounded)
     model = found.model
     at = found.profile
-    columns = frame.x[:, standard.kept]
     small = SmallSample(
         method=df_method,
         phi=at.phi,
@@ -160,8 +158,8 @@ def fit_model_frame(
         w=found.w,
         m=found.m,
         information=found.information,
-        residual_df=float(len(columns) - columns.shape[1]),
-        coefficient_df=between_within_df(columns, clustering.cluster)
+        residual_df=float(len(frame.y) - len(standard.kept)),
+        coefficient_df=between_within_df(frame.x[:, standard.kept], clustering.cluster)
         if df_method == "between-within"
         else None,
         to_coefficients=np.asarray(np.linalg.inv(standard.transform), dtype=float),
