@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from analyses.covariance_model import CovarianceModel
-from analyses.covariance_quantities import Quantity, quantities
+from analyses.covariance_quantities import ZERO, Quantity, quantities
 from analyses.deviance_surface import Surface, deviance_surface
 from analyses.profile_limit import Limit, find_limit
 from analyses.progress import track
@@ -144,7 +144,10 @@ def _rough_errors(fit: MixedModelFit, surface: Surface) -> dict[str, float]:
             gradient = quantity.evaluate(fit.model, surface.theta).gradient
             usable = np.all(np.isfinite(gradient)) and np.linalg.eigvalsh(curve)[0] > 0
             error = float(np.sqrt(2 * gradient @ np.linalg.solve(curve, gradient))) if usable else np.nan
-        rough[quantity.name] = error if np.isfinite(error) and 1e-6 < error < 1e3 else 0.2
+        size = abs(quantity.estimate(fit.model, surface.theta))
+        usual = size if size > ZERO else 0.2
+        sane = 0 < error < 1e3 * usual or (size <= ZERO and 0 < error < np.inf)
+        rough[quantity.name] = error if sane else usual
     return rough
 
 

@@ -59,6 +59,18 @@ def test_sleepstudy_against_lme4(sleepstudy):
     np.testing.assert_allclose(table.loc[order, "conf_high"], block["high"], rtol=1e-4)
 
 
+def test_time_in_seconds_is_time_in_days(sleepstudy):
+    data, _ = sleepstudy
+    days = fit_mixed_model(SLOPES, data).profile_intervals(scale="sd")
+    seconds = fit_mixed_model(
+        SLOPES.replace("Days", "seconds"), data.assign(seconds=86_400.0 * data["Days"])
+    ).profile_intervals(scale="sd")
+    unit = np.array([1, 86_400, 86_400, 1, 1])
+    for column in ("conf_low", "conf_high"):
+        # the slope's variance is 1e-11 of the residuals': half of the digits of its search are gone
+        np.testing.assert_allclose(seconds[column] * unit, days[column], rtol=1e-6)
+
+
 def independent(n: int = 30) -> pd.DataFrame:
     rng = np.random.default_rng(7)
     return pd.DataFrame(
@@ -91,7 +103,7 @@ def one_way(effect: float, patients: int = 12, each: int = 5) -> pd.DataFrame:
     )
 
 
-def one_way_rise(data: pd.DataFrame, between: float, best: float | None = None) -> float:
+def one_way_rise(data: pd.DataFrame, between: float) -> float:
     """Restricted deviance of the balanced one-way layout at a variance between patients, the other one free."""
     groups = data.groupby("patient")["y"]
     patients, each = groups.ngroups, int(groups.size().iloc[0])
@@ -101,6 +113,8 @@ def one_way_rise(data: pd.DataFrame, between: float, best: float | None = None) 
     def deviance(log_within):
         within = np.exp(log_within)
         total = within + each * between
+        if total <= 0:
+            return 1e10
         return (
             (patients - 1) * np.log(total) + ssa / total + patients * (each - 1) * log_within + sse / within
         )
@@ -129,6 +143,20 @@ def test_variance_between_patients_in_closed_form(effect):
     high = brentq(rise, row["estimate"], 50, xtol=1e-13)
     assert row["conf_high"] == pytest.approx(high, rel=1e-7)
     assert not row["high_on_boundary"]
+
+
+def test_without_bounds_a_variance_below_zero_has_an_interval_in_closed_form():
+    data = one_way(0.0)
+    data["y"] -= 0.9 * data.groupby("patient")["y"].transform("mean")  # less alike than chance
+    fit = fit_mixed_model("y ~ 1 + (1 | patient)", data, bounded=False)
+    row = fit.profile_intervals().iloc[0]
+    assert row["estimate"] < 0
+    lowest = one_way_rise(data, row["estimate"])
+    for limit, away in ((row["conf_low"], -1e-5), (row["conf_high"], 1e-5)):
+        # the deviance is accepted within 1e-8 of the quantile; the scalar search adds as much
+        assert one_way_rise(data, limit) - lowest == pytest.approx(QUANTILE, abs=1e-6)
+        assert one_way_rise(data, limit + away) > one_way_rise(data, limit)
+    assert not row["low_on_boundary"]
 
 
 def test_the_three_effects_show_all_three_cases():
