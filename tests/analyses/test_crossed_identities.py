@@ -245,13 +245,39 @@ def test_the_border_stays_right_where_it_is_singular_or_negative():
     assert woodbury([(slice(0, 4), 2, np.diag([0.4, -0.2]))], b) is None  # 1 - 0.2 x 30 is below zero
 
 
-def test_a_rater_variance_of_zero_leaves_the_rest_alone():
-    """Raters who agree better than chance lets them: the answer is zero, and the fit that of the model without."""
+def agreeing_raters() -> pd.DataFrame:
+    """Raters who agree better than chance lets them."""
     data = trial(7)
     raters = pd.get_dummies(data["rater"], dtype=float).iloc[:, 1:]
     others = pd.get_dummies(data[["patient", "arm"]], dtype=float)
     effects = np.linalg.lstsq(np.column_stack([raters, others]), data["value"], rcond=None)[0]
-    data["value"] = data["value"] - raters @ effects[: raters.shape[1]]
+    return data.assign(value=data["value"] - raters @ effects[: raters.shape[1]])
+
+
+def test_without_bounds_a_rater_variance_may_be_negative():
+    """V stays positive definite, the likelihood is higher than on the boundary, and the dense formulas agree."""
+    data, formula = agreeing_raters(), "value ~ arm + (1 | patient) + (1 | rater)"
+    held, free = (fit_mixed_model(formula, data, bounded=bounded) for bounded in (True, False))
+    assert free.converged
+    assert free.variance_components.query("group == 'rater'")["variance"].item() < 0
+    assert free.loglik > held.loglik + 1e-3
+    v, x, y = dense(free), free.frame.x, free.frame.y
+    assert np.linalg.eigvalsh(v)[0] > 0
+    inverse = np.linalg.inv(v)
+    information = x.T @ inverse @ x
+    beta = np.linalg.solve(information, x.T @ inverse @ y)
+    rest = y - x @ beta
+    deviance = np.linalg.slogdet(v)[1] + rest @ inverse @ rest + (len(y) - 3) * np.log(2 * np.pi)
+    deviance += np.linalg.slogdet(information)[1]
+    assert free.loglik == pytest.approx(-deviance / 2, rel=1e-9)
+    np.testing.assert_allclose(free.beta, beta, rtol=1e-7)
+    normalised, raw = free.residuals("normalised"), free.residuals("raw")
+    assert normalised @ normalised == pytest.approx(raw @ inverse @ raw, rel=1e-9)
+
+
+def test_a_rater_variance_of_zero_leaves_the_rest_alone():
+    """The answer is zero, the boundary is named, and the fit is that of the model without raters."""
+    data = agreeing_raters()
     whole = fit_mixed_model("value ~ arm + (1 | patient) + (1 | rater)", data)
     without = fit_mixed_model("value ~ arm + (1 | patient)", data)
     assert whole.converged
