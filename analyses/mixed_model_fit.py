@@ -150,7 +150,7 @@ class MixedModelFit:
     def aicc(self) -> float:
         """AIC corrected for small samples (Hurvich and Tsai 1989), ``-2 l + 2 q n / (n - q - 1)``.
 
-        As in PROC MIXED and mmrm, n is the number of rows, under REML less the fixed effects, and at least q + 2.
+        As in PROC MIXED, n is the number of rows, under REML less the fixed effects, and at least q + 2.
         """
         q = self._n_counted
         n = max(self.n_obs - (len(self.beta) if self.reml else 0), q + 2)
