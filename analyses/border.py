@@ -237,7 +237,7 @@ def choose_border(
     Raises
     ------
     ModelError
-        Where the border would have too many columns, or a residual's subject crosses a random term's with too many.
+        Where the border would have too many columns.
     """
     independent = int(residual.subject.max()) + 1 == len(residual.subject)
     subjects = [term.subject for term in random]
@@ -262,7 +262,8 @@ def choose_border(
             "a crossed random factor has too many levels",
             expected=f"subjects nested in one another, or crossed ones (rater, clinic) with at most {MOST} effects",
             got=f"{total} effects of crossed subjects",
-            hint="enter the factor with fewer levels as a fixed effect, or leave it out",
+            hint="leave out one of the factors that cross; two with thousands of levels each are for R's lme4 or "
+            "Julia's MixedModels",
         )
     return Clustering(tuple(sorted(border)), crossed, cluster)
 
