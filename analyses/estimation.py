@@ -224,11 +224,6 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
             f" These cannot be told apart in these data: {'; '.join(found.confounded)}. Their sum is estimated, how it "
             "is shared among them is not."
         )
-    if minimum.converged and found.information.endswith("(singular)"):
-        sentence += (
-            " The data do not tell all covariance parameters apart (one row a subject? a slope on what does not change "
-            "within subjects?): other values fit as well. Tests of the fixed effects hold."
-        )
     return Convergence(
         minimum.converged, sentence, how, minimum.iterations, minimum.value, minimum.gradient, tuple(boundary)
     )

@@ -335,11 +335,10 @@ def test_one_row_a_patient():
     with pytest.raises(ModelError, match="two times"):
         fit_mixed_model("y ~ arm + sp_exp(week | patient)", data)
     fit = fit_mixed_model("y ~ arm + (1 + week | patient)", data)
-    assert "do not tell all covariance parameters apart" in fit.convergence.sentence
+    assert "cannot be told apart" in fit.convergence.sentence
 
 
 def test_a_slope_on_what_does_not_change_within_patients():
     data = own_times().assign(old=lambda d: (d["patient"].str[1:].astype(int) % 2).astype(float))
     fit = fit_mixed_model("y ~ arm + old + (1 + old | patient)", data)
-    assert "do not tell all covariance parameters apart" in fit.convergence.sentence
-    assert "Tests of the fixed effects hold" in fit.convergence.sentence
+    assert "cannot be told apart" in fit.convergence.sentence
