@@ -89,7 +89,8 @@ def _cloglog_log_cdf(x: Array) -> Array:
 
 
 def _logistic_log_density(x: Array) -> Array:
-    value: Array = special.log_expit(x) + special.log_expit(-x)
+    size = np.abs(x)
+    value: Array = -size - 2 * np.log1p(np.exp(-size))
     return value
 
 

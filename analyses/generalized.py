@@ -22,19 +22,21 @@ from analyses.generalized_fit import DISPERSIONS, GeneralizedFit
 from analyses.generalized_response import Responses, read_responses
 from analyses.integrand import predictors
 from analyses.link_estimation import (
+    check_spread,
     independent_columns,
+    marginal_model,
     random_of,
+    repeated_rows,
     repeated_units,
-    search_scale,
     solve,
     start_covariances,
 )
-from analyses.marginal_likelihood import MarginalModel, Solution, evaluate_modes, log_likelihood
+from analyses.marginal_likelihood import MarginalModel, Solution, at_optimum, log_likelihood
 from analyses.optimise import Convergence
 from analyses.quadrature import check_nodes
 from analyses.response_likelihood import Beta, Binomial, NegativeBinomial, Poisson, RowLikelihood
 from analyses.separation import diverging_parameters, surely_finite
-from outcomes.errors import ConvergenceError, ModelError
+from outcomes.errors import ConvergenceError, FormulaError, ModelError
 
 __all__ = ["FAMILIES", "GeneralizedFit", "fit_generalized_model"]
 
@@ -63,7 +65,7 @@ class _Problem:
 
     def model(self, random: RandomPart | None, quadrature: int) -> MarginalModel:
         rows = gather(self.likelihood, self.design, self.offset, self.response, self.weights, random)
-        return MarginalModel(rows, quadrature, search_scale(self.design))
+        return marginal_model(rows, quadrature, self.design, random)
 
 
 def fit_generalized_model(
@@ -135,6 +137,12 @@ def fit_generalized_model(
             "add (1 | patient) to the formula; where the rows are visits, select one visit first",
         )
     kept = independent_columns(read.frame.x, None)
+    if not len(kept):
+        raise FormulaError(
+            "a model needs a fixed effect", expected="an intercept, or a term", got=repr(formula)
+        )
+    if random is not None and (family == "beta" or (family == "binomial" and read.trials.max() == 1)):
+        repeated_rows(random, read.frame)
     if penalty == "firth":
         return _firth(read, chosen, random, kept)
     problem = _problem(read, family, chosen, kept)
@@ -147,7 +155,7 @@ def fit_generalized_model(
             "those of the Poisson model."
         )
     fit = _result(read, family, chosen, random, kept, solution, notes, limit, None)
-    return replace(fit, notes=(*fit.notes, *_overdispersion(fit)))
+    return replace(fit, notes=(*fit.notes, *check_spread(solution, random), *_overdispersion(fit)))
 
 
 def _options(family: str, link: str | None, penalty: str | None) -> str:
@@ -307,6 +315,7 @@ def _firth(read: Responses, link: str, random: RandomPart | None, kept: NDArray[
         np.ones(len(found.beta), dtype=bool),
         found.penalised + constant,
         _firth_convergence(found),
+        (np.zeros((len(model.rows.blocks[0].count), 0)),),
     )
     note = (
         "The log-likelihood, AIC and BIC are penalised: comparable between Firth fits of the same data only."
@@ -366,7 +375,7 @@ def _overdispersion(fit: GeneralizedFit) -> list[str]:
     chisq = 0.0
     for block, at in zip(
         fit.solution.model.rows.blocks,
-        evaluate_modes(fit.solution.model, fit.solution.parameters, None) or [],
+        at_optimum(fit.solution),
         strict=True,
     ):
         part = (at.v @ at.mode[:, :, None])[:, :, 0] if block.n_effects else 0.0

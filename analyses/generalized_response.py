@@ -218,6 +218,13 @@ def _check(frame: ModelFrame, family: str, trials: Array, response: str, counted
                 hint="an upper limit needs no model: Clopper-Pearson's by compare_responders",
             )
     elif family == "beta":
+        if np.ptp(y) == 0:
+            raise ModelError(
+                "all fractions are the same, so nothing can be estimated",
+                expected="fractions that vary",
+                got=f"{y[0]:g} only",
+                where=response,
+            )
         _every(
             (y > 0) & (y < 1),
             y,

@@ -14,6 +14,8 @@ __all__ = ["Conditional", "along", "block_modes", "conditional", "factor", "pred
 Array = NDArray[np.float64]
 MODE = 1e-12
 """Largest Newton step of a mode, in standard deviations of the random effect, at which it counts as found."""
+STALLED = 1e-7
+"""The same where rounding of a huge log-likelihood lets the search get no nearer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +92,8 @@ def block_modes(
         r = (v @ modes[:, :, None])[:, :, 0]
         return tuple(part + along * r for part, along in zip(base, direction, strict=True))
 
-    value = np.full(clusters, -np.inf)
-    step: Array = np.zeros((clusters, d))
-    for _ in range(200):
+    value, step, newton = np.full(clusters, -np.inf), np.zeros((clusters, d)), np.full(clusters, np.inf)
+    for iteration in range(200):
         f, first, second = block.likelihood.derivatives(at(u))
         tried = (block.weight * f).sum(axis=1) - (u**2).sum(axis=1) / 2
         # Rounding in h must not undo a step that is right.
@@ -101,20 +102,33 @@ def block_modes(
             step = np.where(worse[:, None], step / 2, 0.0)
             u = u - step
             if np.abs(step[worse]).max() < 1e-14:
-                return u, done
+                return u, newton < STALLED
             continue
         value = tried
         slope, bend = along(first, second, direction)
         gradient = (v.transpose(0, 2, 1) @ (block.weight * slope)[:, :, None])[:, :, 0] - u
         curvature = block.weight * np.maximum(-bend, 0.0)  # a rising curvature would lead away from the mode
         hessian = np.eye(d) + v.transpose(0, 2, 1) @ (curvature[:, :, None] * v)
-        step = np.asarray(np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0], dtype=float)
-        step = np.asarray(np.clip(step, -5.0, 5.0), dtype=float)
+        if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(gradient))):
+            return u, np.zeros(clusters, dtype=bool)
+        step = np.asarray(np.clip(_solve(hessian, gradient), -5.0, 5.0), dtype=float)
         u = u + step
-        done = np.abs(step).max(axis=1) < MODE * np.maximum(1.0, np.abs(u).max(axis=1))
+        newton = np.abs(step).max(axis=1) / np.maximum(1.0, np.abs(u).max(axis=1))
+        done = newton < (MODE if iteration < 30 else STALLED)
         if done.all():
             return u, done
     return u, done
+
+
+def _solve(hessian: Array, gradient: Array) -> Array:
+    """Solve the clusters' systems; a matrix singular to rounding is lifted by a share of its largest element."""
+    try:
+        found = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        largest = np.abs(hessian).max(axis=(1, 2))
+        lift = 1e-12 * largest[:, None, None] * np.eye(hessian.shape[1])
+        found = np.linalg.solve(hessian + lift, gradient[:, :, None])[:, :, 0]
+    return np.asarray(found, dtype=float)
 
 
 def along(

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.clustered_rows import RandomPart, random_part
+from analyses.clustered_rows import ClusteredRows, RandomPart, random_part
 from analyses.formula import MixedFormula, parse_formula
-from analyses.marginal_likelihood import MarginalModel, Solution, maximise_likelihood, with_boundary
+from analyses.marginal_likelihood import (
+    MarginalModel,
+    Solution,
+    log_likelihood,
+    maximise_likelihood,
+    with_boundary,
+)
 from analyses.model_frame import ModelFrame
 from outcomes.errors import DesignError, FormulaError, ModelError
 
 __all__ = [
     "boundary_names",
+    "check_spread",
     "independent_columns",
+    "marginal_model",
     "no_residual_covariance",
     "random_of",
+    "repeated_rows",
     "repeated_units",
     "search_scale",
     "solve",
@@ -24,6 +35,12 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
+HUGE = 12.0
+"""Standard deviation of the linear predictor beyond which units respond always or never."""
+CHECK_NODES = 31
+"""Nodes that the log-likelihood is checked with."""
+NOTICEABLE = 0.1
+"""Change of the log-likelihood by more nodes that is said: beyond it estimates move by a share of their errors."""
 
 
 def independent_columns(x: Array, first: int | None) -> NDArray[np.intp]:
@@ -140,15 +157,83 @@ def boundary_names(frame: ModelFrame, solution: Solution, random: RandomPart | N
 
 
 def search_scale(design: tuple[Array, ...]) -> Array:
-    """Size of every fixed parameter's columns, shape (n_fixed,); one where a column is zero."""
-    squares = np.asarray(sum((part**2).mean(axis=0) for part in design))
-    size: Array = np.where(squares > 0, np.sqrt(squares), 1.0)
-    return size
+    """Upper triangular factor of the predictors' designs, shape (n_fixed, n_fixed), for the search.
+
+    Where the designs are singular to rounding, the columns' sizes alone.
+    """
+    whole = np.vstack(design)
+    upper = np.asarray(np.linalg.qr(whole / np.sqrt(len(design[0])), mode="r"), dtype=float)
+    sizes = np.abs(np.diag(upper))
+    columns = np.sqrt((whole**2).sum(axis=0) / len(design[0]))
+    if len(upper) == whole.shape[1] and np.all(sizes > 1e-9 * columns):
+        return upper
+    return np.diag(np.where(columns > 0, columns, 1.0))
+
+
+def effect_sizes(random: RandomPart | None) -> Array:
+    """Root mean square of the effects' column that each covariance parameter multiplies."""
+    if random is None:
+        return np.zeros(0)
+    sizes = [np.sqrt((z**2).mean(axis=0)) for z in random.z]
+    return np.array([sizes[term][row] if sizes[term][row] > 0 else 1.0 for term, row, _ in random.entries])
 
 
 def start_covariances(random: RandomPart, spread: float) -> Array:
-    """Entries of diagonal factors with this standard deviation."""
-    return np.array([spread if row == column else 0.0 for _, row, column in random.entries])
+    """Entries of diagonal factors whose effects spread the predictor by this standard deviation, shared out."""
+    effects = sum(z.shape[1] for z in random.z)
+    share = spread / np.sqrt(effects)
+    entries = np.array([share if row == column else 0.0 for _, row, column in random.entries])
+    return entries / effect_sizes(random)
+
+
+def marginal_model(
+    rows: ClusteredRows, quadrature: int, design: tuple[Array, ...], random: RandomPart | None
+) -> MarginalModel:
+    """Return the log-likelihood with its units for the search."""
+    return MarginalModel(rows, quadrature, search_scale(design), effect_sizes(random))
+
+
+def repeated_rows(random: RandomPart, frame: ModelFrame) -> None:
+    """Refuse random effects of units with one row each, which a 0/1 response or a grade cannot tell from chance.
+
+    Raises
+    ------
+    ModelError
+        Where a term has no unit with two rows.
+    """
+    for term, unit in zip(frame.formula.random, random.unit, strict=True):
+        if int(np.bincount(unit).max()) < 2:
+            raise ModelError(
+                "a random effect needs units with several rows",
+                expected=f"at least two rows of some {':'.join(term.subject)}",
+                got="one row each",
+                where=term.text,
+                hint=f"leave out {term.text}: its variance cannot be told from chance",
+            )
+
+
+def check_spread(solution: Solution, random: RandomPart | None) -> tuple[str, ...]:
+    """Sentences on variances so large, or nodes so few, that the approximation is not to be trusted."""
+    if random is None or not solution.convergence.converged:
+        return ()
+    notes = []
+    sizes = solution.model.spread
+    largest = float(np.abs(solution.covariance * sizes).max(initial=0.0))
+    if largest > HUGE:
+        notes.append(
+            f"Random effects spread the linear predictor by a standard deviation of {largest:.0f}: units hardly vary "
+            "within, and neither the variance nor effects given it can be trusted. Use a paired test, or a marginal "
+            "model."
+        )
+    elif len(random.z) == 1 and random.z[0].shape[1] == 1:
+        finer = replace(solution.model, quadrature=CHECK_NODES)
+        change = log_likelihood(finer, solution.parameters, solution.modes) - solution.loglik
+        if abs(change) > NOTICEABLE:
+            notes.append(
+                f"With {CHECK_NODES} quadrature nodes instead of {solution.model.quadrature} the log-likelihood is "
+                f"{abs(change):.2f} {'higher' if change > 0 else 'lower'}: use more nodes."
+            )
+    return tuple(notes)
 
 
 def solve(

@@ -15,7 +15,7 @@ from analyses.clustered_rows import RandomPart
 from analyses.encoding import encode
 from analyses.inference import f_table, t_table
 from analyses.integrand import factor
-from analyses.marginal_likelihood import Solution, evaluate_modes, log_likelihood, scores
+from analyses.marginal_likelihood import Solution, at_optimum, log_likelihood, scores
 from analyses.model_frame import ModelFrame
 from analyses.optimise import Convergence
 from outcomes.errors import ModelError
@@ -344,10 +344,8 @@ class LinkFit:
         if self.random is None:
             return pd.DataFrame(columns=["group", "unit", "term", "estimate", "std_error"])
         rows = self.solution.model.rows
-        with np.errstate(all="ignore"):
-            found = evaluate_modes(self.solution.model, self.solution.parameters, None) or []
         per_block = []
-        for block, at in zip(rows.blocks, found, strict=True):
+        for block, at in zip(rows.blocks, at_optimum(self.solution), strict=True):
             lower = factor(block, self.solution.covariance)
             spread = np.einsum("ab,cbd,ad->ca", lower, at.inverse, lower)
             per_block.append((at.mode @ lower.T, np.sqrt(np.maximum(spread, 0.0))))
@@ -425,7 +423,7 @@ class LinkFit:
 
     def log_likelihood(self, parameters: ArrayLike) -> float:
         """Log-likelihood at other values of `solution.parameters`."""
-        return log_likelihood(self.solution.model, np.asarray(parameters, dtype=float))
+        return log_likelihood(self.solution.model, np.asarray(parameters, dtype=float), self.solution.modes)
 
     def _text(self, title: str) -> str:
         counts = f"{self.n_obs} rows"

@@ -13,8 +13,17 @@ from analyses.integrand import Conditional, block_modes, conditional
 from analyses.optimise import Convergence, Minimum, Point, minimise
 from analyses.quadrature import Rule, adaptive_rule
 from analyses.random_effects_likelihood import block_slopes, block_value
+from outcomes.errors import ConvergenceError
 
-__all__ = ["MarginalModel", "Solution", "evaluate_modes", "log_likelihood", "maximise_likelihood", "scores"]
+__all__ = [
+    "MarginalModel",
+    "Solution",
+    "at_optimum",
+    "evaluate_modes",
+    "log_likelihood",
+    "maximise_likelihood",
+    "scores",
+]
 
 Array = NDArray[np.float64]
 SMALL = 0.02
@@ -27,12 +36,24 @@ NO_LOSS = 1e-7
 class MarginalModel:
     """A log-likelihood: the rows by cluster and the number of nodes.
 
-    ``scale`` (n_fixed,) divides the fixed parameters in the search, so that an age beside a 0/1 column is no harder.
+    Attributes
+    ----------
+    rows
+        The rows.
+    quadrature
+        Number of nodes.
+    scale
+        Upper triangular R whose product with the fixed parameters the search takes instead of them, shape (n_fixed,
+        n_fixed): of the design's QR decomposition, so that correlated columns and an age beside a 0/1 column are no
+        harder than orthogonal ones.
+    spread
+        Size of the random effects' column that each covariance parameter multiplies, shape (covariance,).
     """
 
     rows: ClusteredRows
     quadrature: int
     scale: Array
+    spread: Array
 
     @property
     def rule(self) -> Rule:
@@ -43,6 +64,13 @@ class MarginalModel:
     def n_fixed(self) -> int:
         """Number of fixed parameters; those of the covariance come after them."""
         return self.rows.n_fixed
+
+    @property
+    def to_parameters(self) -> Array:
+        """Parameters as linear functions of those that the search takes, shape (q, q)."""
+        whole = np.diag(np.concatenate([np.ones(self.n_fixed), 1 / self.spread]))
+        whole[: self.n_fixed, : self.n_fixed] = np.linalg.inv(self.scale)
+        return whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +91,8 @@ class Solution:
         Log-likelihood.
     convergence
         How the search ended.
+    modes
+        Modes of every block's random effects there.
     """
 
     model: MarginalModel
@@ -71,6 +101,7 @@ class Solution:
     free: NDArray[np.bool_]
     loglik: float
     convergence: Convergence
+    modes: tuple[Array, ...]
 
     @property
     def fixed(self) -> Array:
@@ -86,28 +117,55 @@ class Solution:
     def inverse(self) -> Array:
         """Covariance matrix of all parameters, shape (q, q); NaN for those on the boundary.
 
-        A direction in which the likelihood is flat (a factor's rotation where a variance is zero) has no
-        curvature and takes no part.
+        Inverted in the search's parameters, which are nearly orthogonal. A direction in which the likelihood is flat (a
+        factor's rotation where a variance is zero) has no curvature and takes no part.
         """
-        at = np.flatnonzero(self.free)
-        block = self.information[np.ix_(at, at)]
-        size = np.sqrt(np.maximum(np.abs(np.diag(block)), np.finfo(float).tiny))
-        values, vectors = np.linalg.eigh(block / np.outer(size, size))
+        to_parameters = self.model.to_parameters[:, self.free]
+        searched = to_parameters.T @ self.information @ to_parameters
+        values, vectors = np.linalg.eigh(searched)
         weight = np.where(values > 1e-11 * values.max(initial=0.0), 1 / np.where(values == 0, 1, values), 0.0)
-        whole = np.full(self.information.shape, np.nan)
-        whole[np.ix_(at, at)] = (vectors * weight) @ vectors.T / np.outer(size, size)
+        spread = to_parameters @ vectors
+        whole: Array = (spread * weight) @ spread.T
+        whole[~self.free], whole[:, ~self.free] = np.nan, np.nan
         return whole
 
 
-def log_likelihood(model: MarginalModel, parameters: Array) -> float:
-    """Log-likelihood at any parameters; minus infinity outside their space."""
+def log_likelihood(model: MarginalModel, parameters: Array, start: Sequence[Array] | None = None) -> float:
+    """Log-likelihood at any parameters; minus infinity outside their space.
+
+    The search for the modes starts from ``start``, or from zero.
+    """
     with np.errstate(all="ignore"):
-        found = evaluate_modes(model, parameters, None)
+        found = evaluate_modes(model, parameters, start)
         if found is None:
             return -np.inf
         fixed = parameters[: model.n_fixed]
         parts = zip(model.rows.blocks, found, strict=True)
         return float(sum(b.count @ block_value(b, at, fixed, model.rule) for b, at in parts))
+
+
+def at_optimum(solution: Solution) -> list[Conditional]:
+    """Return every block's integrand at the estimates.
+
+    Raises
+    ------
+    ConvergenceError
+        Where the search ended where there is none.
+    """
+    with np.errstate(all="ignore"):
+        found = evaluate_modes(solution.model, solution.parameters, solution.modes)
+    if found is None:
+        raise _no_modes()
+    return found
+
+
+def _no_modes() -> ConvergenceError:
+    return ConvergenceError(
+        "the random effects have no conditional modes at the parameters that the search ended at",
+        expected="a response that varies about its fixed effects",
+        got="an integrand without a maximum",
+        hint="use fewer random effects, or another family",
+    )
 
 
 def evaluate_modes(
@@ -135,10 +193,9 @@ def scores(solution: Solution) -> Array:
     """
     rows, fixed = solution.model.rows, solution.fixed
     with np.errstate(all="ignore"):
-        found = evaluate_modes(solution.model, solution.parameters, None) or []
         gradients = [
             block_slopes(block, at, fixed, solution.model.rule).gradient
-            for block, at in zip(rows.blocks, found, strict=True)
+            for block, at in zip(rows.blocks, at_optimum(solution), strict=True)
         ]
     whole = np.empty((len(rows.block), len(solution.parameters)))
     for at, gradient in enumerate(gradients):
@@ -160,19 +217,26 @@ def maximise_likelihood(model: MarginalModel, starts: Sequence[Array], method: s
         What the likelihood is, for the sentence: "Laplace's approximation", say.
     """
     everything = np.ones(len(starts[0]), dtype=bool)
-    minimum, how = _search(model, list(starts), everything)
+    minimum, how, modes = _search(model, list(starts), everything)
     parameters, free = minimum.theta, everything
     for entry in _small_deviations(model, parameters):
         trial, held = parameters.copy(), free.copy()
         column = _column(model, entry)
         trial[column], held[column] = 0.0, False
-        again, _ = _search(model, [trial], held)
+        again, _, there = _search(model, [trial], held)
         if again.value - minimum.value <= 2 * NO_LOSS and again.converged:
-            parameters, free, minimum = again.theta, held, again
-    parameters = _positive_diagonals(model, parameters)
-    _, _, hessian = _slopes(model, parameters)
+            parameters, free, minimum, modes = again.theta, held, again, there
+    turned = _column_signs(model, parameters)
+    parameters = np.concatenate([parameters[: model.n_fixed], parameters[model.n_fixed :] * turned])
+    with np.errstate(all="ignore"):
+        # a factor's column and its effect turn together, so that the modes are looked for afresh where one turned
+        found = evaluate_modes(model, parameters, modes if np.all(turned > 0) else None)
+    if found is None:
+        raise _no_modes()
+    _, _, hessian = _slopes(model, parameters, found)
     convergence = _convergence(minimum, how, method)
-    return Solution(model, parameters, -hessian, free, -minimum.value / 2, convergence)
+    reached = tuple(at.mode for at in found)
+    return Solution(model, parameters, -hessian, free, -minimum.value / 2, convergence, reached)
 
 
 def with_boundary(solution: Solution, names: Sequence[str]) -> Solution:
@@ -199,7 +263,7 @@ def _small_deviations(model: MarginalModel, parameters: Array) -> list[int]:
     return [
         next(at for at in mine if entries[at][1] == entries[at][2])
         for mine in rows.values()
-        if np.sqrt((covariance[mine] ** 2).sum()) < SMALL
+        if np.sqrt((covariance[mine] ** 2).sum()) * model.spread[mine[0]] < SMALL
     ]
 
 
@@ -210,26 +274,23 @@ def _column(model: MarginalModel, diagonal: int) -> NDArray[np.intp]:
     return model.n_fixed + np.array(mine, dtype=np.intp)
 
 
-def _positive_diagonals(model: MarginalModel, parameters: Array) -> Array:
-    """Turn the sign of a factor's columns so that diagonals are not negative; the likelihood stays."""
-    turned = parameters.copy()
+def _column_signs(model: MarginalModel, parameters: Array) -> Array:
+    """Signs that make the factors' diagonals not negative, (covariance,); the likelihood stays the same."""
     entries = model.rows.entries
-    for at, (term, row, column) in enumerate(entries):
-        if row == column and parameters[model.n_fixed + at] < 0:
-            mine = [k for k, (t, _, c) in enumerate(entries) if t == term and c == column]
-            turned[model.n_fixed + np.array(mine)] *= -1
-    return turned
+    negative = {
+        (term, column)
+        for at, (term, row, column) in enumerate(entries)
+        if row == column and parameters[model.n_fixed + at] < 0
+    }
+    return np.array([-1.0 if (term, column) in negative else 1.0 for term, _, column in entries])
 
 
-def _slopes(
-    model: MarginalModel, parameters: Array, found: list[Conditional] | None = None
-) -> tuple[float, Array, Array]:
+def _slopes(model: MarginalModel, parameters: Array, found: list[Conditional]) -> tuple[float, Array, Array]:
+    """Log-likelihood, gradient and Hessian of all clusters together."""
     with np.errstate(all="ignore"):
-        reached = found if found is not None else evaluate_modes(model, parameters, None)
-        assert reached is not None  # the search ended inside the parameter space
         value, gradient = 0.0, np.zeros(len(parameters))
         hessian = np.zeros((len(parameters),) * 2)
-        for block, at in zip(model.rows.blocks, reached, strict=True):
+        for block, at in zip(model.rows.blocks, found, strict=True):
             slopes = block_slopes(block, at, parameters[: model.n_fixed], model.rule)
             value += float(block.count @ slopes.value)
             gradient += block.count @ slopes.gradient
@@ -237,20 +298,19 @@ def _slopes(
     return value, gradient, hessian
 
 
-def _search(model: MarginalModel, starts: list[Array], free: NDArray[np.bool_]) -> tuple[Minimum, str]:
-    """Minimise the deviance over the free parameters; the minimum found has all of them, in their own units."""
-    scale = np.ones(len(free))
-    scale[: model.n_fixed] = model.scale
-    template = starts[0].copy()
+def _search(
+    model: MarginalModel, starts: list[Array], free: NDArray[np.bool_]
+) -> tuple[Minimum, str, list[Array] | None]:
+    """Minimise the deviance over the free parameters; the minimum found has all of them, in their own units.
+
+    Also returned are the method's name and the last modes.
+    """
+    to_parameters = model.to_parameters[:, free]
+    held = np.where(free, 0.0, starts[0])
     warm: list[list[Array]] = []
 
-    def whole(theta: Array) -> Array:
-        parameters = template.copy()
-        parameters[free] = theta / scale[free]
-        return parameters
-
     def evaluate(theta: Array) -> Point | None:
-        parameters = whole(theta)
+        parameters = to_parameters @ theta + held
         with np.errstate(all="ignore"):
             found = evaluate_modes(model, parameters, warm[-1] if warm else None)
             if found is None:
@@ -265,13 +325,17 @@ def _search(model: MarginalModel, starts: list[Array], free: NDArray[np.bool_]) 
         def slope() -> tuple[Array, Array]:
             warm[:] = [[at.mode for at in reached]]
             _, gradient, hessian = _slopes(model, parameters, reached)
-            root = scale[free]
-            return -2 * gradient[free] / root, -2 * hessian[np.ix_(free, free)] / np.outer(root, root)
+            return -2 * to_parameters.T @ gradient, -2 * to_parameters.T @ hessian @ to_parameters
 
         return Point(deviance, slope)
 
-    minimum, how = minimise(evaluate, [(start * scale)[free] for start in starts])
-    return replace(minimum, theta=whole(minimum.theta)), how
+    inside = []
+    for start in starts:
+        scaled = np.concatenate([model.scale @ start[: model.n_fixed], start[model.n_fixed :] * model.spread])
+        inside.append(scaled[free])
+    minimum, how = minimise(evaluate, inside)
+    ended = replace(minimum, theta=to_parameters @ minimum.theta + held)
+    return ended, how, warm[-1] if warm else None
 
 
 def _convergence(minimum: Minimum, how: str, method: str) -> Convergence:

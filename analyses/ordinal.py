@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from analyses.clustered_rows import RandomPart, gather
 from analyses.cumulative_link import LINKS, CumulativeRows, Link, rows_of_model
 from analyses.link_estimation import (
+    check_spread,
     independent_columns,
+    marginal_model,
     no_residual_covariance,
     random_of,
+    repeated_rows,
     repeated_units,
-    search_scale,
     solve,
     start_covariances,
 )
-from analyses.marginal_likelihood import MarginalModel, Solution
+from analyses.marginal_likelihood import Solution
 from analyses.model_frame import ModelFrame, make_model_frame
 from analyses.ordinal_fit import OrdinalFit
 from analyses.quadrature import check_nodes
@@ -155,6 +157,8 @@ def fit_grades(
     names = tuple(labels[code] for code in observed)
     thresholds = make_thresholds(threshold, names)
     random, _ = random_of(frame, quadrature)
+    if random is not None:
+        repeated_rows(random, frame)
     intercept = _intercept(frame)
     kept = independent_columns(frame.x, intercept)
     free = kept[np.isin(kept, nominal)]
@@ -169,7 +173,7 @@ def fit_grades(
         solution=solution,
         random=random,
         link=link,
-        notes=_notes(frame, labels, observed, random, quadrature),
+        notes=(*_notes(labels, observed, random, quadrature), *check_spread(solution, random)),
         grades=names,
         labels=tuple(labels),
         thresholds_of=thresholds,
@@ -215,10 +219,8 @@ def _solve(
     likelihood = Cumulative(link, rows.has_upper, rows.has_lower)
     offset = (np.where(rows.has_upper, 0.0, np.inf), np.where(rows.has_lower, 0.0, -np.inf))
     design, response = (rows.upper, rows.lower), grades[:, None].astype(float)
-    scale = search_scale(design)
     plain = gather(likelihood, design, offset, response, frame.weights, None)
-    model = MarginalModel(plain, 1, scale)
-    fixed = solve(model, [start], None, frame)
+    fixed = solve(marginal_model(plain, 1, design, None), [start], None, frame)
     if not surely_finite(fixed):
         _no_separation(rows, names)
     if random is None:
@@ -226,7 +228,7 @@ def _solve(
     clustered = gather(likelihood, design, offset, response, frame.weights, random)
     spread = float(np.sqrt(np.pi**2 / 3)) / 2 if link.name == "logit" else 0.6
     starts = [np.concatenate([fixed.fixed, start_covariances(random, size * spread)]) for size in (1, 0.3, 3)]
-    return solve(MarginalModel(clustered, quadrature, scale), starts, random, frame)
+    return solve(marginal_model(clustered, quadrature, design, random), starts, random, frame)
 
 
 def _no_separation(rows: CumulativeRows, names: Sequence[str]) -> None:
@@ -271,6 +273,8 @@ def _nominal_terms(nominal: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _nominal_columns(frame: ModelFrame, terms: tuple[str, ...]) -> NDArray[np.intp]:
+    if not terms:
+        return np.array([], dtype=np.intp)
     indices = {
         frozenset(str(term).split(":")): list(columns) for term, columns in frame.spec.term_indices.items()
     }
@@ -293,7 +297,6 @@ def _measurement_is_no_grade(column: pd.Series, name: str) -> None:
 
 
 def _notes(
-    frame: ModelFrame,
     labels: Sequence[str],
     observed: NDArray[np.intp],
     random: RandomPart | None,
@@ -320,6 +323,10 @@ def grade_codes(data: pd.DataFrame, column: str) -> tuple[Array, tuple[str, ...]
     ModelError
         Where the column is missing, or is text without a declared order: the order is never the alphabet's.
     """
+    if not isinstance(data, pd.DataFrame):
+        raise FormulaError(
+            "the data must be a pandas DataFrame", expected="a DataFrame", got=type(data).__name__
+        )
     if column not in data.columns:
         raise ModelError(
             f"the data have no column {column!r}", expected=", ".join(map(str, data.columns)), got=column

@@ -282,22 +282,23 @@ class NegativeBinomial:
         """Return ``f``, its gradient and its second derivatives."""
         eta, tau = predictors
         y, theta = self.counts, np.exp(tau)
-        total, p = y + theta, special.expit(eta - tau)
-        g, soft = p * (1 - p), np.logaddexp(0.0, eta - tau)
+        # of two complements, neither by subtraction: counts in the millions would lose the digits
+        total, p, rest = y + theta, special.expit(eta - tau), special.expit(tau - eta)
+        g, soft = p * rest, np.logaddexp(0.0, eta - tau)
         level = special.digamma(total) - special.digamma(theta)
         bend = special.polygamma(1, total) - special.polygamma(1, theta)
-        of_tau = theta * (level + 1 - soft) - total * (1 - p)
-        of_tau2 = theta * (level + 2 - soft) + theta**2 * bend - 2 * theta * (1 - p) - total * g
+        of_tau = theta * (level + 1 - soft) - total * rest
+        of_tau2 = theta * (level + 2 - soft) + theta**2 * bend - 2 * theta * rest - total * g
         cross = -theta * p + total * g
-        return self.value(predictors), (y - total * p, of_tau), ((-total * g, cross), (cross, of_tau2))
+        return self.value(predictors), (y * rest - theta * p, of_tau), ((-total * g, cross), (cross, of_tau2))
 
     def higher(self, predictors: Predictors) -> tuple[Square, Square]:
         """Return the second derivatives of ``df/dr`` and of ``d2f/dr2``."""
         eta, tau = predictors
         theta = np.exp(tau)
-        total, p = self.counts + theta, special.expit(eta - tau)
-        g = p * (1 - p)
-        g1, g2 = g * (1 - 2 * p), g * (1 - 6 * g)
+        total, p, rest = self.counts + theta, special.expit(eta - tau), special.expit(tau - eta)
+        g = p * rest
+        g1, g2 = g * (rest - p), g * (1 - 6 * g)
         third_cross, fourth_cross = -theta * g + total * g1, -theta * g1 + total * g2
         return (
             ((-total * g1, third_cross), (third_cross, theta * (2 * g - p) - total * g1)),

@@ -80,7 +80,9 @@ def model_of(problem, term, nodes, weights=WEIGHTS):
     likelihood, design, offset, response, fixed = problem
     random, covariance = TERMS[term]
     rows = gather(likelihood, design, offset, response, weights, random)
-    return MarginalModel(rows, nodes, np.ones(len(fixed))), np.concatenate([fixed, covariance])
+    return MarginalModel(rows, nodes, np.eye(len(fixed)), np.ones(len(covariance))), np.concatenate(
+        [fixed, covariance]
+    )
 
 
 def slopes(model, parameters):
@@ -142,7 +144,7 @@ def test_nested_laplace_is_exact_where_the_integrand_is_nearly_normal():
     counts, one = np.array([4000.0, 4100, 3900, 3950]), np.ones((4, 1))
     random = random_part([one, one], [patient, lesion], [True] * 2, "ab")
     rows = gather(Poisson(counts), (one,), (np.zeros(4),), counts[:, None], np.ones(4), random)
-    model = MarginalModel(rows, 1, np.ones(1))
+    model = MarginalModel(rows, 1, np.eye(1), np.ones(2))
     sd_patient, sd_lesion, level = 0.3, 0.2, np.log(4000)
     at, grid = np.linspace(-0.9, 0.9, 601), np.linspace(-1.2, 1.2, 2401)  # the patient's, the lesion's effect
     joint = stats.norm.logpdf(at, scale=sd_patient)
@@ -178,7 +180,7 @@ def test_merged_rows_and_clusters_change_nothing():
         WEIGHTS[both],
         random,
     )
-    twice = MarginalModel(rows, 7, np.ones(len(fixed)))
+    twice = MarginalModel(rows, 7, np.eye(len(fixed)), np.ones(1))
     assert sum(len(block.count) for block in rows.blocks) == sum(
         len(block.count) for block in model.rows.blocks
     )
@@ -199,7 +201,9 @@ def test_without_variance_the_clusters_do_not_matter():
     model, parameters = model_of(problem, "intercept", 7)
     parameters[-1] = 0.0
     likelihood, design, offset, response, fixed = problem
-    plain = MarginalModel(gather(likelihood, design, offset, response, WEIGHTS, None), 1, np.ones(len(fixed)))
+    plain = MarginalModel(
+        gather(likelihood, design, offset, response, WEIGHTS, None), 1, np.eye(len(fixed)), np.zeros(0)
+    )
     assert log_likelihood(model, parameters) == pytest.approx(log_likelihood(plain, fixed), rel=1e-13)
 
 
