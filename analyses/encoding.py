@@ -31,9 +31,8 @@ def encode(frame: ModelFrame, new_data: pd.DataFrame) -> NDArray[np.float64]:
         Where a variable is missing, or a level was not in the data that the model was fitted to. formulaic would turn
         such a level into the reference.
     """
-    wanted = sorted(str(name) for name in frame.spec.required_variables)
     rows, variables = pd.DataFrame(index=new_data.index), frame.variables
-    for name in wanted:
+    for name in variables.of:
         if name not in new_data.columns:
             raise ModelError(
                 "a variable of the model is missing in the new data",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,12 +16,21 @@ from analyses.model_frame import ModelFrame
 Array = NDArray[np.float64]
 
 
-def covariance_model(frame: ModelFrame) -> CovarianceModel:
-    """Components of a frame's random terms, in their order, and of its residual by group."""
+def covariance_model(frame: ModelFrame, grams: Sequence[Array] | None = None) -> CovarianceModel:
+    """Components of a frame's random terms, in their order, and of its residual by group.
+
+    Parameters
+    ----------
+    frame
+        The model frame.
+    grams
+        Mean cross-products of every random term's design, shape (q, q) each; None to take them from the frame's rows.
+    """
     components: list[Component] = []
-    terms = zip(frame.formula.random, frame.random_labels, frame.random, strict=True)
-    for term, labels, design in terms:
-        gram = design.z.T @ design.z / len(design.z) if len(design.z) else None
+    if grams is None:
+        grams = [design.z.T @ design.z / max(len(design.z), 1) for design in frame.random]
+    for term, labels, mean in zip(frame.formula.random, frame.random_labels, grams, strict=True):
+        gram = mean if np.any(mean) else None
         units = () if gram is None else _units(gram)
         free = term.correlated or len(labels) == 1
         structure: Structure = Unstructured(labels, units) if free else Diagonal(labels, units)

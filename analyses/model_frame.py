@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analyses.crossproducts import RandomDesign, ResidualDesign
 from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
+from analyses.formula_variables import formula_variables
 from analyses.lag_covariance import MANY_TIMES
 from analyses.plain_design import DeferredSpec, first_row, plain_design, plain_response
 from analyses.variables import Variables, variables_of
@@ -105,7 +106,7 @@ class ModelFrame:
     @property
     def variables(self) -> Variables:
         """Levels, means and combinations of the variables of the fixed effects."""
-        return variables_of(self.data, sorted(str(name) for name in self.spec.required_variables))
+        return variables_of(self.data, formula_variables(self.spec.formula, self.data.columns))
 
     def varies_within(self, subject: str, name: str) -> bool:
         """Whether a subject has several levels of a variable; False where the model does not know the subject."""
@@ -147,7 +148,7 @@ def make_model_frame(
         )
     fixed = read_formula(parts.fixed, parts.text)
     designs = [read_formula(term.design, parts.text) for term in parts.random]
-    needed = model_variables(fixed, designs, parts)
+    needed = model_variables(fixed, designs, parts, data.columns)
     check_columns(needed, data.columns, parts.text)
     weight = _weights(weights, data)
     kept = np.flatnonzero(_complete(data, needed) & np.isfinite(weight))
@@ -196,9 +197,11 @@ def read_formula(text: str, whole: str) -> Any:
         ) from error
 
 
-def model_variables(fixed: Any, random: Sequence[Any], parts: MixedFormula) -> list[str]:
-    """Columns that a model needs: a row that misses one of them is left out."""
-    named = [sorted(str(name) for name in formula.required_variables) for formula in (fixed, *random)]
+def model_variables(
+    fixed: Any, random: Sequence[Any], parts: MixedFormula, columns: Iterable[Any]
+) -> list[str]:
+    """Those of the data's columns that a model needs: a row that misses one of them is left out."""
+    named = [formula_variables(formula, columns) for formula in (fixed, *random)]
     return list(dict.fromkeys([*(name for names in named for name in names), *parts.grouping_variables]))
 
 

@@ -124,6 +124,16 @@ def _add(sums: PatternSums, key: bytes, one: PatternSum) -> None:
     sums[key] = one
 
 
+def design_products(sums: PatternSums) -> list[Array]:
+    """Mean cross-products of every random term's design over all rows, shape (q, q) each."""
+    patterns = list(sums.values())
+    rows = sum(one.count * len(one.slot) for one in patterns)
+    return [
+        np.asarray(sum(one.count * one.z[term].T @ one.z[term] for one in patterns)) / rows
+        for term in range(len(patterns[0].z))
+    ]
+
+
 def to_cross_products(sums: PatternSums, residual: ResidualDesign, n_columns: int) -> CrossProducts:
     """Lay patterns out as if their clusters stood in memory.
 

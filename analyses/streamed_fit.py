@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analyses.crossproducts import ResidualDesign
 from analyses.estimation import convergence, estimate, log_likelihood, parameter_table
 from analyses.formula import parse_formula
+from analyses.formula_variables import formula_variables
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_components import covariance_model
@@ -23,7 +24,7 @@ from analyses.model_frame import (
     refuse_unseen_pairs,
 )
 from analyses.pattern_products import PatternProducts
-from analyses.pattern_sums import to_cross_products
+from analyses.pattern_sums import design_products, to_cross_products
 from analyses.small_sample import SmallSample, between_within
 from analyses.streamed_frame import StreamedFrame
 from analyses.streamed_model import Stream, open_source, read_stream, survey
@@ -58,10 +59,10 @@ def fit_stream(
     parts = parse_formula(formula)
     fixed = read_formula(parts.fixed, parts.text)
     random = [read_formula(term.design, parts.text) for term in parts.random]
-    needed = model_variables(fixed, random, parts)
     source = open_source(data, client)
+    needed = model_variables(fixed, random, parts, source.parts.columns)
     check_columns([*needed, *([weights] if weights else [])], source.parts.columns, parts.text)
-    factors = [name for name in needed if name in {str(one) for one in fixed.rhs.required_variables}]
+    factors = [name for name in needed if name in formula_variables(fixed.rhs, source.parts.columns)]
     seen = survey(source, needed, factors, cluster_columns(parts), weights)
     if not seen.n_complete:
         raise ModelError(
@@ -142,7 +143,7 @@ def _fit(
     # It has the attributes of a frame in memory; those of rows say that they are gone.
     as_frame = cast(ModelFrame, frame)
     standard = stream.columns.standard
-    model = covariance_model(as_frame)
+    model = covariance_model(as_frame, design_products(stream.sums))
     cross = to_cross_products(stream.sums, frame.residual.design, len(standard.kept) + 1)
     likelihood = Likelihood(PatternProducts(cross), len(standard.kept), reml)
     found = estimate(likelihood, model, df_method, information, frame.formula.text, bounded)

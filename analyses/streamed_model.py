@@ -172,7 +172,7 @@ def _sum_parts(
                 yield found
         if edges:
             rows = encoding.encode(pd.concat(edges, ignore_index=True))
-            if len(rows.y):
+            if rows is not None:
                 yield of_rows(rows)
 
     return add_up(inner())
@@ -195,7 +195,7 @@ def _part(
                 edges.append(chunk)
                 continue
             rows = encoding.encode(chunk)
-            if len(rows.y):
+            if rows is not None:
                 yield of_rows(rows)
 
     found = list(_lazily(inner(), add_up))
@@ -247,7 +247,7 @@ def _shift(items: Sequence[Any], schema: Any, encoding: Encoding) -> Array:
         for chunk, _ in _whole_chunks(item, schema, encoding):
             # The first subject of a part is enough where it stands alone; more rows only come nearer to the means.
             rows = encoding.encode(chunk.iloc[:CHUNK])
-            if len(rows.y):
+            if rows is not None:
                 return np.append(rows.x.mean(axis=0), rows.y.mean())
     raise ModelError(
         "no row has every model variable", expected=", ".join(encoding.needed), got="none complete"

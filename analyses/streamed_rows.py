@@ -74,11 +74,13 @@ class Encoding:
         """Levels of the residual's coordinates, multiplied."""
         return int(np.prod([len(levels) for levels in self.slot_levels]))
 
-    def encode(self, chunk: pd.DataFrame) -> Rows:
-        """Arrays of the complete rows of a chunk of whole subjects."""
+    def encode(self, chunk: pd.DataFrame) -> Rows | None:
+        """Arrays of the complete rows of a chunk of whole subjects; None where there is none."""
         rows = chunk.loc[complete_rows(chunk, self.needed, self.weights), list(self.columns)]
+        if not len(rows):
+            return None
         for name, levels in self.levels.items():
-            rows[name] = pd.Categorical(rows[name], levels)
+            rows[name] = _coded(rows[name], levels)
         x, y = _fixed(self.fixed, rows, self.formula)
         weights = rows[self.weights].to_numpy(dtype=float) if self.weights else np.ones(len(rows))
         root = np.sqrt(weights)[:, None]
@@ -98,12 +100,12 @@ class Encoding:
             return ResidualDesign(none, np.arange(n), none, 1, 1)
         slot = none
         for factor, levels in zip(term.factors, self.slot_levels, strict=True):
-            slot = slot * len(levels) + pd.Categorical(rows[factor.coordinate], levels).codes.astype(np.intp)
+            slot = slot * len(levels) + _coded(rows[factor.coordinate], levels).codes.astype(np.intp)
         subject = interaction_codes(rows, term.subject)
         _no_repeats(subject, slot, term, rows)
         group = none
         if term.group is not None:
-            group = pd.Categorical(rows[term.group], list(self.groups)).codes.astype(np.intp)
+            group = _coded(rows[term.group], list(self.groups)).codes.astype(np.intp)
             if (pd.Series(group).groupby(subject).nunique() > 1).any():
                 raise ModelError(
                     "a subject belongs to two groups of the covariance",
@@ -123,6 +125,14 @@ class Rows:
     random: tuple[RandomDesign, ...]
     residual: ResidualDesign
     cluster: Codes
+
+
+def _coded(column: pd.Series, levels: list[Any]) -> pd.Categorical:
+    """A column in the levels of the whole data set; those that no complete row has are not among them."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        found: pd.Categorical = column.cat.set_categories(levels).array
+        return found
+    return pd.Categorical(column, levels)
 
 
 def cluster_columns(formula: MixedFormula) -> tuple[str, ...]:
