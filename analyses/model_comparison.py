@@ -16,13 +16,14 @@ effects span the same columns, and are then brought to the same columns, since `
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from analyses.html_tables import Cell, HtmlView, number_table, p_value_text, to_html
 from analyses.nesting import find_nesting, spans
 from outcomes.errors import ModelError
 
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
 
 NOT_LOWER = 1e-6
 """Log-likelihood by which a larger model may lie below a smaller one through rounding."""
+
+HEADINGS = {
+    "model": "Model",
+    "n_parameters": "Parameters",
+    "loglik": "Log-likelihood",
+    "aic": "AIC",
+    "aicc": "AICc",
+    "bic": "BIC",
+    "chi2": "Chi-squared",
+    "df": "df",
+}
+"""Column names of the table as a notebook shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,24 @@ class ModelComparison:
     def __str__(self) -> str:
         lines = [f"{name}: {formula}" for name, formula in self.formulas.items()]
         return "\n".join([*lines, self.table.to_string(index=False), *self.notes])
+
+    def _repr_html_(self) -> str:
+        tests = [
+            (Cell(p_value_text(float(p)), "number"), Cell(str(reference), "label"))
+            for p, reference in zip(self.table["p_value"], self.table["reference"], strict=True)
+        ]
+        numbers = number_table(
+            "Models of the same data, each tested against the one above it",
+            self.table.drop(columns=["p_value", "reference"]),
+            1,
+            HEADINGS,
+        )
+        rows = tuple((*row, *more) for row, more in zip(numbers.rows, tests, strict=False))
+        table = replace(numbers, columns=(*numbers.columns, "p", "Reference distribution"), rows=rows)
+        facts = tuple(self.formulas.items())
+        return to_html(
+            HtmlView("Comparison of models", facts, (table,), notes=self.notes, facts_caption="Models")
+        )
 
 
 def compare_models(

@@ -171,6 +171,23 @@ def test_covariances_that_no_rule_nests_are_said_to_be_so():
     assert table["aic"].tolist() == [fit.aic for fit in fits]
 
 
+def test_a_notebook_shows_the_comparison(sleepstudy):
+    data, _ = sleepstudy
+    shown = compare_models(*sleep_fits(data), names=["<b>", "two", "three"])._repr_html_()
+    for text in (
+        "Comparison of models",
+        "0.5 chi2(0) + 0.5 chi2(1)",
+        "&lt;b&gt;",
+        "42.0",
+        "&lt;0.001",
+        "0.800",
+        "AICc",
+    ):
+        assert text in shown
+    assert "<b>" not in shown
+    assert "nan" not in shown.lower()
+
+
 # information criteria
 
 
