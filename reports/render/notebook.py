@@ -20,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
+from reports.steps.over_visits import OVER_VISITS
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -118,6 +119,7 @@ def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cel
         cells.append(Cell("markdown", _heading(analysis, facts, results)))
         if facts.scale == "continuous":
             cells += _continuous(analysis, facts, results)
+            cells += _every_visit(analysis, results)
         else:
             cells.append(Cell("code", _categorical(analysis, facts)))
         cells.append(Cell("code", _claims(analysis)))
@@ -325,6 +327,22 @@ verdicts[{name}].table"""
     return [Cell("code", fitting), Cell("code", averaging), Cell("code", asking)]
 
 
+def _every_visit(analysis: Analysis, results: Results) -> list[Cell]:
+    """Fit the model of all visits where one stands beside the analysis's own."""
+    name = f"{analysis.name}/{OVER_VISITS}"
+    formula = results.text(name, "model")
+    if not formula:
+        return []
+    fitting = f"""every_visit = fit_mixed_model(  # describes the course; the answer is that of the model above
+    {_literal(formula)},
+    trial.estimand_data({_literal(analysis.name)}).frame,
+    df_method=analysis.df_method,
+)
+means[{_literal(name)}] = marginal_means(every_visit, "arm", by="visit", weights="proportional")
+means[{_literal(name)}].table"""
+    return [Cell("code", fitting)]
+
+
 def _categorical(analysis: Analysis, facts: EndpointFacts) -> str:
     """Ask the combination questions of grades or responders."""
     name = _literal(analysis.name)
@@ -387,7 +405,7 @@ for name, verdict in verdicts.items():
         for number in ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"):
             compare(f"{name}, {line.contrast}, {number}", row[number], getattr(line, number))
 for name, found in means.items():
-    visit = trial.protocol.analysis(name).visit
+    visit = trial.protocol.analysis(name.removesuffix("/over visits")).visit
     for row in found.table.to_dict("records"):
         at = {"arm": str(row["arm"]), "visit": str(row.get("visit", visit))}
         for number in ("estimate", "std_error", "df", "conf_low", "conf_high"):

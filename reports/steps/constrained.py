@@ -8,14 +8,32 @@ the baseline as a covariate it keeps patients who miss one of the two.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analyses.verdict_words import contrast_name
 
-SIMPLER = ("toeph(visit | patient)", "csh(visit | patient)")
-"""Covariances to fall back on; random intercepts, one spread before and after treatment, are not among them."""
+COVARIANCES = ("us(visit | patient)", "toeph(visit | patient)", "csh(visit | patient)")
+"""Covariances in the order in which they are tried. Random intercepts, one spread before and after treatment, are not
+among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstrainedAnswer:
+    """What the constrained model says.
+
+    Attributes
+    ----------
+    contrasts
+        Name of a contrast -> estimate, std_error, df, statistic, p_value, conf_low, conf_high.
+    covariances
+        Covariance terms that were tried, the one fitted last.
+    """
+
+    contrasts: dict[str, dict[str, float]]
+    covariances: tuple[str, ...]
 
 
 def constrained_contrasts(
@@ -29,7 +47,7 @@ def constrained_contrasts(
     df_method: str,
     higher_is_better: bool,
     alpha: float,
-) -> dict[str, dict[str, float]]:
+) -> ConstrainedAnswer:
     """Fit the constrained model and compare arms at one visit.
 
     Parameters
@@ -54,8 +72,7 @@ def constrained_contrasts(
 
     Returns
     -------
-    dict
-        Name of a contrast -> estimate, std_error, df, statistic, p_value, conf_low, conf_high.
+    ConstrainedAnswer
 
     Raises
     ------
@@ -74,7 +91,11 @@ def constrained_contrasts(
             rows[name] = ((rows["arm"] == arm) & (rows["visit"].astype(str) == later)).astype(float)
     fixed = " + ".join(["response ~ visit", *covariates, *effects.values()])
     fit = fit_mixed_model(
-        f"{fixed} + us(visit | patient)", rows, df_method=df_method, on_failure="fallback", fallback=SIMPLER
+        f"{fixed} + {COVARIANCES[0]}",
+        rows,
+        df_method=df_method,
+        on_failure="fallback",
+        fallback=COVARIANCES[1:],
     )
     sign = 1.0 if higher_is_better else -1.0
     names = list(fit.term_names)
@@ -85,10 +106,11 @@ def constrained_contrasts(
                 weights[row, names.index(effects[arm, visit])] += weight
     table = fit.estimates(weights, alpha)
     labels = [contrast_name(a, b, higher_is_better) for a, b in pairs]
-    return {
+    contrasts = {
         label: {str(key): float(value) for key, value in record.items()}
         for label, record in zip(labels, table.to_dict("records"), strict=True)
     }
+    return ConstrainedAnswer(contrasts, COVARIANCES[: len(fit.walk)])
 
 
 def stacked(data: pd.DataFrame, baseline: str, covariates: Sequence[str]) -> pd.DataFrame:

@@ -376,14 +376,21 @@ def _constrained(
         )
     except ModelError:
         return
-    one_sided = [float(stats.t.sf(row["statistic"], row["df"])) for row in found.values()]
-    contrasts = {name: {key: row[key] for key in CONTRAST_NUMBERS} for name, row in found.items()}
+    rows = found.contrasts
+    one_sided = [float(stats.t.sf(row["statistic"], row["df"])) for row in rows.values()]
+    contrasts = {name: {key: row[key] for key in CONTRAST_NUMBERS} for name, row in rows.items()}
     if analysis.sided == 1:
-        for name, p in zip(found, one_sided, strict=True):
+        for name, p in zip(rows, one_sided, strict=True):
             contrasts[name]["p_value"] = p
+    *left, used = found.covariances
+    explanation = (
+        "the baseline is a response, with one mean for all arms, and patients without a later visit count too"
+    )
+    if left:
+        explanation += f"; {used}, since {join_words(left)} could not be fitted"
     yield Variant(
         CONSTRAINED,
-        "the baseline is a response, with one mean for all arms, and patients without a later visit count too",
+        explanation,
         contrasts,
         _joint_p(trial, analysis, one_sided),
     )

@@ -35,7 +35,7 @@ def contrasts(data, **changes):
         "higher_is_better": False,
         "alpha": 0.05,
     }
-    return constrained_contrasts(data, **{**options, **changes})
+    return constrained_contrasts(data, **{**options, **changes}).contrasts
 
 
 def test_with_equal_baselines_the_contrast_is_the_difference_of_the_later_means():
@@ -65,3 +65,14 @@ def test_the_baseline_is_the_first_visit():
 def test_data_that_cannot_carry_the_model_are_an_error():
     with pytest.raises(ModelError):
         contrasts(make_data().groupby("arm", observed=True).head(2))
+
+
+def test_the_walk_of_covariances_is_told():
+    options = {"arms": ARMS, "pairs": [("A + B", "A")], "visit": "Week 24", "baseline": "Baseline"}
+    options |= {"covariates": [], "df_method": "satterthwaite", "higher_is_better": False, "alpha": 0.05}
+    whole = constrained_contrasts(make_data(), **options)
+    assert whole.covariances == ("us(visit | patient)",)
+    data = make_data()  # nobody was seen at both later visits: their covariance cannot be estimated
+    early = data["patient"].str[-1].isin(list("02468"))
+    apart = data[(data["visit"] == "Week 12") == early]
+    assert constrained_contrasts(apart, **options).covariances[-1] == "toeph(visit | patient)"

@@ -51,6 +51,8 @@ def test_its_numbers_are_those_of_the_report(built: Built) -> None:
     said = printed(notebook)
     compared = int(said.rsplit("All ", 1)[1].split(" numbers are those of results.json")[0])
     assert compared >= 7 * lines, "every number of every verdict"
+    beside = any("every_visit = fit_mixed_model(" in cell.source for cell in notebook.cells)
+    assert beside is analysed.trial.protocol.is_within_patient, "the model of all visits, where it is another"
     assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
     for one in verdicts:
         assert one.verdict is not None
