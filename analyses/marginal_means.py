@@ -54,6 +54,9 @@ class MarginalMeans:
         Share of each level of the factors averaged over.
     held
         Variables that take one value in the grid: the value, and whether it is the mean over the rows used.
+    shares_vary
+        Whether shares differ between the means, since levels are averaged within those they are nested in; ``shares``
+        then holds their mean.
     """
 
     fit: FittedModel
@@ -66,6 +69,7 @@ class MarginalMeans:
     at: Mapping[str, Any]
     shares: Mapping[str, Mapping[Any, float]]
     held: Mapping[str, tuple[Any, bool]]
+    shares_vary: bool = False
 
     @property
     def table(self) -> pd.DataFrame:
@@ -388,6 +392,7 @@ def marginal_means(
         {**numbers, **held},
         grid.shares,
         grid.held,
+        grid.shares_vary,
     )
 
 

@@ -40,6 +40,8 @@ class ReferenceGrid:
         Share of each level of the variables averaged over.
     held
         Values of variables that take one only, and whether it is their mean.
+    shares_vary
+        Whether the shares differ between the means, since a factor is nested in one shown; ``shares`` is their mean.
     """
 
     table: pd.DataFrame
@@ -47,6 +49,7 @@ class ReferenceGrid:
     averaged: tuple[str, ...]
     shares: Mapping[str, Mapping[Any, float]]
     held: Mapping[str, tuple[Any, bool]]
+    shares_vary: bool
 
 
 def reference_grid(
@@ -86,14 +89,16 @@ def reference_grid(
         columns=[*by, *specs],
     )
     combinations = list(product(*(values[name] for name in others)))
-    shares = _shares(known, others, combinations, weights)
-    rows = np.einsum("gcp,c->gp", _design(fit, grid, single, others, combinations), shares)
+    shares = _shares_by_row(known, grid, single, _Averaged(others, combinations), weights)
+    rows = np.einsum("gcp,gc->gp", _design(fit, grid, single, others, combinations), shares)
+    mean_share = shares.mean(axis=0)
     return ReferenceGrid(
         _as_levels(known, grid[[*specs, *by]], values),
         rows,
         tuple(others),
-        {name: _share_of(values[name], combinations, place, shares) for place, name in enumerate(others)},
+        {name: _share_of(values[name], combinations, place, mean_share) for place, name in enumerate(others)},
         {name: (value, name not in at and known.of.is_numeric(name)) for name, value in single.items()},
+        bool(np.ptp(shares, axis=0).max() > 0),
     )
 
 
@@ -156,100 +161,149 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
-def _shares(
-    known: _Known, others: list[str], combinations: list[tuple[Any, ...]], weights: GridWeights
+@dataclass(frozen=True, slots=True, eq=False)
+class _Averaged:
+    """Variables that are averaged over, and the combinations of their values."""
+
+    names: list[str]
+    combinations: list[tuple[Any, ...]]
+
+    def column(self, name: str) -> list[Any]:
+        """Value of a variable in each combination."""
+        place = self.names.index(name)
+        return [combination[place] for combination in self.combinations]
+
+
+Nesting = Mapping[tuple[str, str], set[tuple[Any, ...]]]
+"""Pairs (inner, outer) of factors, and the pairs of their levels that occur."""
+
+
+def _shares_by_row(
+    known: _Known, grid: pd.DataFrame, single: Mapping[str, Any], over: _Averaged, weights: GridWeights
 ) -> Array:
-    """Shares of the combinations, shape (combinations,), one in all."""
-    if isinstance(weights, Mapping):
-        return _given_shares(known, others, combinations, weights)
-    if weights not in WEIGHTS:
-        raise ModelError(
-            "unknown weights",
-            expected=f"{' or '.join(WEIGHTS)}, or weights by factor",
-            got=repr(weights),
-        )
-    if not others:
-        return np.ones(1)
-    if weights == "equal":
-        return _equal_shares(known, others, combinations)
-    counted = [name for name in others if not known.of.is_numeric(name)]
-    if not counted:
-        return np.full(len(combinations), 1 / len(combinations))
-    found = known.of.combinations(counted)
-    places = [others.index(name) for name in counted]
-    keys = [tuple(combination[place] for place in places) for combination in combinations]
-    counts = np.array([found.get(key, 0.0) for key in keys])
-    if counts.sum() == 0:
-        raise ModelError(
-            "no row has the levels that are averaged in proportion to their rows",
-            expected="levels that occur together",
-            got=", ".join(map(str, keys[:3])),
-            hint='weights="equal"',
-        )
-    shares: Array = counts / counts.sum()
-    return shares
+    """Shares of the combinations in each mean, shape (means, combinations), one in all.
 
-
-def _equal_shares(known: _Known, others: list[str], combinations: list[tuple[Any, ...]]) -> Array:
-    """Equal shares of the combinations.
-
-    Where every level of a factor occurs with one level only of another (sites in a region), the shares are equal
-    within that level, and combinations that cannot occur have none, as in R's emmeans.
+    They are the same in all means, but where a factor is nested in one that is shown or held: there only levels that
+    occur with it are averaged.
     """
-    shares = np.ones(len(combinations))
-    for at, name in enumerate(others):
-        if known.of.is_numeric(name):
-            shares /= len({combination[at] for combination in combinations})
-            continue
-        own = [other for other in others if other != name and not known.of.is_numeric(other)]
-        parents = [other for other in own if known.of.is_nested(name, other)]
-        places = [at, *(others.index(parent) for parent in parents)]
-        listed = {tuple(combination[place] for place in places) for combination in combinations}
-        if parents:
-            listed &= set(known.of.combinations([name, *parents]))
-        siblings: dict[tuple[Any, ...], int] = {}
-        for key in listed:
-            siblings[key[1:]] = siblings.get(key[1:], 0) + 1
-        for row, combination in enumerate(combinations):
-            key = tuple(combination[place] for place in places)
-            shares[row] *= 1 / siblings[key[1:]] if key in listed else 0.0
-    if shares.sum() <= 0:
-        raise ModelError(
-            "the levels that are averaged never occur together",
-            expected="levels that do",
-            got=", ".join(others),
-        )
-    # Where a level above is kept but none of its own below it, the rest share alike.
-    normed: Array = shares / shares.sum()
-    return normed
+    _check_weights(known, over, weights)
+    if not over.names:
+        return np.ones((len(grid), 1))
+    nesting = _nesting(known, over, [*map(str, grid.columns), *single])
+    involved = {name for pair in nesting for name in pair}
+    found: dict[tuple[Any, ...], Array] = {}
+    rows = []
+    for place in range(len(grid)):
+        point = {**single, **{str(name): grid[name].iloc[place] for name in grid.columns}}
+        fixed = {name: value for name, value in point.items() if name in involved}
+        key = tuple(fixed.values())
+        if key not in found:
+            found[key] = _shares(known, over, weights, nesting, fixed)
+        rows.append(found[key])
+    return np.array(rows)
 
 
-def _given_shares(
-    known: _Known,
-    others: list[str],
-    combinations: list[tuple[Any, ...]],
-    weights: Mapping[str, str | Mapping[Any, float]],
-) -> Array:
-    """Shares by factor as given, factor by factor; equal over factors that are not named."""
+def _check_weights(known: _Known, over: _Averaged, weights: GridWeights) -> None:
+    if not isinstance(weights, Mapping):
+        if weights not in WEIGHTS:
+            raise ModelError(
+                "unknown weights", expected=f"{' or '.join(WEIGHTS)}, or weights by factor", got=repr(weights)
+            )
+        return
     for name in weights:
-        if name not in others:
+        if name not in over.names:
             raise ModelError(
                 "weights are given to a variable that is not averaged over",
-                expected=f"one of {', '.join(others) or 'none: nothing is averaged over'}",
+                expected=f"one of {', '.join(over.names) or 'none: nothing is averaged over'}",
                 got=repr(name),
                 where=known.formula,
             )
-    rest = [name for name in others if name not in weights]
-    kept = [others.index(name) for name in rest]
-    reduced = list(dict.fromkeys(tuple(c[place] for place in kept) for c in combinations))
-    equal = _equal_shares(known, rest, reduced) if rest else np.ones(1)
-    of_rest = dict(zip(reduced, equal.tolist(), strict=True))
-    shares = np.array([of_rest[tuple(c[place] for place in kept)] for c in combinations])
-    for name, given in weights.items():
-        place = others.index(name)
-        levels = list(dict.fromkeys(c[place] for c in combinations))
-        share = _factor_shares(known, name, levels, given)
-        shares = shares * np.array([share[c[place]] for c in combinations])
+
+
+def _nesting(known: _Known, over: _Averaged, others: Sequence[str]) -> Nesting:
+    """Nested pairs of factors of which one at least is averaged over.
+
+    A factor is nested in another where every level of it occurs with one level only of that, which has fewer (sites
+    in a region); combinations that cannot occur then have no share, as in R's emmeans.
+    """
+    averaged = [name for name in over.names if not known.of.is_numeric(name)]
+    factors = [*averaged, *(name for name in others if not known.of.is_numeric(name))]
+    return {
+        (inner, outer): set(known.of.combinations([inner, outer]))
+        for inner in factors
+        for outer in factors
+        if inner != outer and {inner, outer} & set(averaged) and known.of.is_nested(inner, outer)
+    }
+
+
+def _shares(
+    known: _Known, over: _Averaged, weights: GridWeights, nesting: Nesting, fixed: Mapping[str, Any]
+) -> Array:
+    """Shares of the combinations beside the levels of shown and held factors, shape (combinations,)."""
+    count = len(over.combinations)
+    columns = {name: over.column(name) for name in over.names}
+    columns |= {name: [value] * count for name, value in fixed.items()}
+    occurs = np.ones(count, dtype=bool)
+    for (inner, outer), pairs in nesting.items():
+        if inner in columns and outer in columns:
+            occurs &= [pair in pairs for pair in zip(columns[inner], columns[outer], strict=True)]
+    if not occurs.any():
+        # Levels that never occur together: what they average to is not estimable, and is answered so.
+        return np.full(count, 1 / count)
+    if weights == "proportional":
+        return _proportional_shares(known, over, occurs)
+    shares = occurs.astype(float)
+    for name in over.names:
+        parents = [outer for inner, outer in nesting if inner == name and outer in columns]
+        keys = list(zip(columns[name], *(columns[parent] for parent in parents), strict=True))
+        siblings: dict[tuple[Any, ...], set[Any]] = {}
+        for key, real in zip(keys, occurs, strict=True):
+            if real:
+                siblings.setdefault(key[1:], set()).add(key[0])
+        shares *= [
+            1 / len(siblings[key[1:]]) if real else 0.0 for key, real in zip(keys, occurs, strict=True)
+        ]
+    shares = shares / shares.sum()
+    if isinstance(weights, Mapping):
+        for name, given in weights.items():
+            wanted = _factor_shares(known, name, list(dict.fromkeys(columns[name])), given)
+            shares = _reweighted(shares, columns[name], wanted, name)
+    return shares
+
+
+def _reweighted(shares: Array, levels: list[Any], wanted: Mapping[Any, float], name: str) -> Array:
+    """Shares with those of one factor as wanted; beside each level the others keep theirs (a region follows sites)."""
+    present: dict[Any, float] = dict.fromkeys(wanted, 0.0)
+    for level, share in zip(levels, shares.tolist(), strict=True):
+        present[level] += share
+    lost = [level for level, share in wanted.items() if share > 0 and present[level] == 0]
+    if lost:
+        raise ModelError(
+            "a weight is given to a level that does not occur with the others of the mean",
+            expected=f"one of {', '.join(str(level) for level, share in present.items() if share > 0)}",
+            got=repr(lost[0]),
+            where=name,
+        )
+    factor = {level: wanted[level] / present[level] if present[level] > 0 else 0.0 for level in wanted}
+    found: Array = shares * np.array([factor[level] for level in levels])
+    return found
+
+
+def _proportional_shares(known: _Known, over: _Averaged, occurs: NDArray[np.bool_]) -> Array:
+    counted = [name for name in over.names if not known.of.is_numeric(name)]
+    counts = occurs.astype(float)
+    if counted:
+        found = known.of.combinations(counted)
+        keys = list(zip(*(over.column(name) for name in counted), strict=True))
+        counts = counts * np.array([found.get(key, 0.0) for key in keys])
+        if counts.sum() == 0:
+            raise ModelError(
+                "no row has the levels that are averaged in proportion to their rows",
+                expected="levels that occur together",
+                got=", ".join(map(str, keys[:3])),
+                hint='weights="equal"',
+            )
+    shares: Array = counts / counts.sum()
     return shares
 
 

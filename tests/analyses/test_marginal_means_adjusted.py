@@ -56,6 +56,38 @@ def test_listed_visits_are_averaged_and_said(fit):
     assert given.weights == "given"
 
 
+@pytest.fixture(scope="module")
+def nested() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"patient": range(87), "arm": rng.permutation(np.resize(["A", "B", "C"], 87))})
+    frame["site"] = np.resize(["s1", "s2", "s3", "s4", "s5", "s5"], 87)
+    frame["region"] = np.where(frame["site"].isin(["s1", "s2"]), "N", "S")
+    frame["value"] = rng.normal(size=87) + frame["site"].str[1:].astype(int)
+    return frame
+
+
+def test_levels_are_averaged_within_those_they_are_nested_in(nested):
+    """As in emmeans: the mean of a region is that of its own sites, whether it is shown, held or averaged over."""
+    fit = fit_mixed_model("value ~ arm + region + site", nested, df_method="residual")
+    site = marginal_means(fit, "site").table.set_index("site")["estimate"]
+    expected = {"N": site[["s1", "s2"]].mean(), "S": site[["s3", "s4", "s5"]].mean()}
+    shown = marginal_means(fit, "region")
+    assert shown.table.set_index("region")["estimate"].to_dict() == pytest.approx(expected, rel=1e-10)
+    assert shown.shares_vary
+    assert "only the levels that occur with it" in str(shown)
+    for region, value in expected.items():
+        held = marginal_means(fit, [], at={"region": region})
+        assert held.table["estimate"].iloc[0] == pytest.approx(value, rel=1e-10)
+    overall = marginal_means(fit, [])
+    assert overall.table["estimate"].iloc[0] == pytest.approx(sum(expected.values()) / 2, rel=1e-10)
+    assert not overall.shares_vary
+    given = marginal_means(fit, [], weights={"site": {"s1": 1, "s3": 3}})
+    assert given.table["estimate"].iloc[0] == pytest.approx(0.25 * site["s1"] + 0.75 * site["s3"], rel=1e-10)
+    assert given.shares["region"] == pytest.approx({"N": 0.25, "S": 0.75})
+    with pytest.raises(ModelError, match="does not occur"):
+        marginal_means(fit, "region", weights={"site": {"s1": 1}})
+
+
 def test_one_listed_visit_is_that_visit(fit):
     one = marginal_means(fit, "arm", at={"visit": ["Week 12"]}).table["estimate"]
     np.testing.assert_array_equal(one, marginal_means(fit, "arm", at={"visit": "Week 12"}).table["estimate"])
