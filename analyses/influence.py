@@ -70,9 +70,15 @@ def cooks_distance(
     Raises
     ------
     ModelError
-        Where ``by`` names no column of the model, or all rows belong to one unit.
+        Where ``by`` names no column of the model, all rows belong to one unit, or there are no fixed effects.
     """
-    columns = _subject(fit) if by is None else (by,) if isinstance(by, str) else tuple(by)
+    if not len(fit.beta):
+        raise ModelError(
+            "a model without fixed effects has no coefficients to be influenced",
+            expected="at least an intercept",
+            where=fit.formula,
+        )
+    columns = _subject(fit) if by is None else _names(by)
     labels, codes = _units(fit.frame, columns)
     if refit:
         changes, notes = _refitted(fit, codes)
@@ -90,6 +96,18 @@ def cooks_distance(
     return table
 
 
+def _names(by: object) -> tuple[str, ...]:
+    """Columns that name the units."""
+    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, list | tuple) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ModelError(
+            "the units to leave out are named by columns",
+            expected='a column or a list of columns, such as "site"',
+            got=repr(by),
+        )
+    return names
+
+
 def _subject(fit: MixedModelFit) -> tuple[str, ...]:
     """Columns of the coarsest subject: that of the clusters, where crossed factors stand beside them."""
     formula = fit.frame.formula
@@ -102,11 +120,11 @@ def _subject(fit: MixedModelFit) -> tuple[str, ...]:
 def _units(frame: ModelFrame, columns: tuple[str, ...]) -> tuple[list[Any], Codes]:
     """Labels of the units, and the code of every row's."""
     missing = [name for name in columns if name not in frame.data.columns]
-    if missing or not columns:
+    if missing:
         raise ModelError(
             "the model's data have no such column",
             expected=f"one of {', '.join(map(str, frame.data.columns))}",
-            got=", ".join(map(repr, missing)) or "none",
+            got=", ".join(map(repr, missing)),
             hint="only variables of the model are kept with it",
         )
     codes = interaction_codes(frame.data, columns)

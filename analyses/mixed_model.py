@@ -108,7 +108,7 @@ def fit_mixed_model(
         With ``raise`` where the search did not converge; with ``fallback`` where no model of the list could be
         fitted: it lists the whole walk.
     """
-    _check_options(df_method, vcov, information)
+    check_options(df_method, vcov, information)
 
     def fit(one: str) -> MixedModelFit:
         if isinstance(data, (str, PathLike)) or type(data).__module__.startswith("pyarrow."):
@@ -238,7 +238,13 @@ def _independent_clusters(frame: ModelFrame, crossed: Sequence[int], vcov: str) 
         )
 
 
-def _check_options(df_method: str, vcov: str, information: str) -> None:
+def check_options(df_method: str, vcov: str, information: str) -> None:
+    """Refuse unknown names of methods.
+
+    Raises
+    ------
+    ModelError
+    """
     options = {
         "df_method": (df_method, DF_METHODS),
         "vcov": (vcov, ("model", *SANDWICHES)),

@@ -421,8 +421,9 @@ class MixedModelFit:
 
         Parameters and errors are those of `analyses.fit_mixed_model`.
         """
-        from analyses.mixed_model import fit_model_frame  # which builds this class
+        from analyses.mixed_model import check_options, fit_model_frame  # which builds this class
 
+        check_options(df_method or self.df_method, vcov or "model", information or "observed")
         robust = self.small_sample.sandwich
         return fit_model_frame(
             self.frame,

@@ -157,12 +157,15 @@ def choose_quantities(model: CovarianceModel, parameters: Sequence[str] | None) 
     Raises
     ------
     ModelError
-        Where a name is not one of the model's.
+        Where a name is not one of the model's, or there is none.
     """
     known = {quantity.name: quantity for quantity in quantities(model)}
     if parameters is None:
         return tuple(known.values())
-    names = [parameters] if isinstance(parameters, str) else list(parameters)
+    one = isinstance(parameters, str) or not np.iterable(parameters)
+    names: list[object] = [parameters] if one else list(parameters)
+    if not names:
+        raise ModelError("no covariance parameter is asked for", expected=f"one of {', '.join(known)}")
     for name in names:
         if name not in known:
             near = get_close_matches(str(name), known, n=1, cutoff=0.3)
@@ -172,7 +175,7 @@ def choose_quantities(model: CovarianceModel, parameters: Sequence[str] | None) 
                 got=repr(name),
                 hint=f"did you mean {near[0]!r}?" if near else None,
             )
-    return tuple(known[name] for name in names)
+    return tuple(known[str(name)] for name in names)
 
 
 def in_unit(quantity: Quantity, value: float, scale: float, shown: str) -> float:

@@ -181,3 +181,8 @@ def test_errors():
     one = fit_mixed_model("y ~ visit + twice + (1 | patient)", lesions().assign(twice=1.0))
     with pytest.raises(ModelError, match="leaves nothing"):
         one.cooks_distance(by="twice")
+    for wrong in (3, [], [3]):
+        with pytest.raises(ModelError, match="named by columns"):
+            fit.cooks_distance(by=wrong)
+    with pytest.raises(ModelError, match="without fixed effects"):
+        fit_mixed_model("y ~ 0 + (1 | patient)", lesions()).cooks_distance()

@@ -295,6 +295,9 @@ def test_refit_keeps_what_is_not_asked_for():
         "y ~ arm + (1 | patient/lesion)", data, vcov="CR2", df_method="satterthwaite", reml=False
     )
     pd.testing.assert_frame_equal(other.coefficients, expected.coefficients)
+    for option in ("df_method", "vcov", "information"):
+        with pytest.raises(ModelError, match=f"unknown {option}"):
+            fit.refit(**{option: "nonsense"})
     free = fit_mixed_model("y ~ arm + (1 | patient/lesion)", data, bounded=False)
     assert free.refit().model == free.model
     assert free.refit().loglik == pytest.approx(free.loglik, rel=1e-12)

@@ -381,6 +381,8 @@ def test_errors():
     with pytest.raises(ModelError, match="no such covariance parameter") as caught:
         fit.profile_intervals(parameters=["residual variance"])
     assert "residual: variance(residual)" in str(caught.value)
+    with pytest.raises(ModelError, match="no covariance parameter is asked for"):
+        fit.profile_intervals(parameters=[])
     for alpha in (0, 1, -0.1, "high"):
         with pytest.raises(ModelError, match="one minus the confidence level"):
             fit.profile_intervals(alpha)
