@@ -300,6 +300,8 @@ class MarginalMeans:
             said.append(
                 f"Averaged over {', '.join(each)}, with {how.get(self.weights, 'the weights given')}."
             )
+            if self.shares_vary:
+                said.append("These are mean shares: each mean has only the levels that occur with it.")
         held = [
             f"{name} = {value:.6g}{' (mean of the rows used)' if mean else ''}"
             if isinstance(value, float)
