@@ -433,7 +433,9 @@ def _decay_range(moments: Array, times: Array) -> float:
     spread = np.sqrt(np.diag(moments))
     rows, columns = np.nonzero(np.triu(moments, 1))
     distance = np.abs(times[columns] - times[rows])
-    candidates = np.ptp(times) * np.exp2(np.arange(-8.0, 4.0))
+    # Where nearest times are hardly correlated any more the likelihood is flat, and no search leaves it.
+    shortest = float(np.diff(np.unique(times)).min()) / 3
+    candidates = np.maximum(np.ptp(times) * np.exp2(np.arange(-8.0, 4.0)), shortest)
     if not len(distance):
         return float(np.median(candidates))
     correlation = np.clip(moments[rows, columns] / (spread[rows] * spread[columns]), -1.0, 1.0)

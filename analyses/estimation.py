@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analyses.covariance_model import Component, CovarianceModel
 from analyses.identifiability import without_information
+from analyses.lag_covariance import has_decayed
 from analyses.likelihood import Likelihood, Profile
 from analyses.optimise import Convergence, Minimum, Point, minimise
 from analyses.small_sample import kenward_roger_covariance, parameter_covariance
@@ -198,6 +199,9 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
             and not any(component.name in name for name in boundary)
         ):
             boundary.append(f"{component.name}: a perfect correlation")
+    for component, part in zip(model.components, model.split(minimum.theta), strict=True):
+        if has_decayed(component.structure, part):
+            boundary.append(f"{component.name}: range")
     if not minimum.converged:
         sentence = (
             f"The search did not converge: after {minimum.iterations} steps ({how}) the largest derivative is "

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.covariance import Elements
+from analyses.covariance import Correlated, Elements, Structure
 from outcomes.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 MANY_TIMES = 30
 """Distinct times beyond which a covariance is kept by distance."""
+NO_CORRELATION = 1e-6
+"""Correlation of the nearest two times below which the range is reported as zero."""
 SHOWN_TIMES = 12
 """Times at which the covariance is shown then."""
 
@@ -95,6 +97,18 @@ class ExponentialDecay:
         for at in range(2):
             second[:, at, at] -= found.first[:, at] / eta[at] ** 2
         return Elements(found.value, first, second)
+
+
+def has_decayed(structure: Structure, theta: Array) -> bool:
+    """Whether an exponential decay's range, at search parameters, is zero: nearest times are not correlated."""
+    if isinstance(structure, ExponentialDecay):
+        distances = structure.lags
+    elif isinstance(structure, Correlated) and structure.family == "sp_exp" and structure.size > 1:
+        distances = np.diff(np.unique(structure.times))
+    else:
+        return False
+    shortest = float(distances[distances > 0].min())
+    return float(np.exp(-shortest / np.exp(theta[-1]))) < NO_CORRELATION
 
 
 def shown_times(time: Array) -> Array:

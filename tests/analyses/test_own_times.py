@@ -302,6 +302,22 @@ def test_the_range_of_serial_correlation_is_found_from_far(true_range):
     assert abs(np.log(row["estimate"] / true_range)) < 3 * row["std_error"] / row["estimate"]
 
 
+@pytest.mark.parametrize("scheduled", [True, False])
+def test_a_range_of_zero_is_said(scheduled):
+    """Neighbours of opposite sign: no range above zero fits."""
+    rng = np.random.default_rng(3)
+    week = np.tile(np.arange(6.0), 40) + (0.0 if scheduled else rng.uniform(-0.1, 0.1, 240))
+    y = np.tile([1.0, -1.0], 120) * rng.normal(2, 0.5, 240) * np.repeat(rng.choice([-1, 1], 40), 6)
+    data = pd.DataFrame({"patient": np.repeat(range(40), 6), "week": week, "y": y})
+    fit = fit_mixed_model("y ~ 1 + sp_exp(week | patient)", data, df_method="asymptotic")
+    assert fit.converged
+    assert fit.convergence.boundary == ("sp_exp(week | patient): range",)
+    # the likelihood of independent residuals of one variance
+    n, variance = len(data), data["y"].var(ddof=1)
+    plain = -0.5 * ((n - 1) * (np.log(2 * np.pi * variance) + 1) + np.log(n))
+    assert fit.loglik == pytest.approx(plain, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("change", "formula", "error", "says"),
     [
