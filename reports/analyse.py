@@ -16,7 +16,7 @@ from outcomes.protocol import Analysis
 from reports.results import Results, ResultsBuilder
 from reports.steps.baseline import add_baseline
 from reports.steps.categorical import analyse_categorical, at_visit
-from reports.steps.continuous import ContinuousModel, analyse_continuous
+from reports.steps.continuous import ContinuousModel, analyse_continuous, without_names
 from reports.steps.diagnostics import add_diagnostics
 from reports.steps.flow import add_exposure, add_flow
 from reports.steps.harms import add_harms
@@ -160,9 +160,9 @@ def _analyse(trial: Trial, analysis: Analysis, out: ResultsBuilder) -> AnalysedE
     except (ModelError, DesignError, NotEstimableError) as error:
         if analysis.role == "primary":
             raise
-        scope.say("not_estimable", error.message)
+        scope.say("not_estimable", without_names(error.message, data))
         for step in error.steps if isinstance(error, ConvergenceError) else ():
-            scope.say("walk", step)
+            scope.say("walk", without_names(step, data))
     return AnalysedEndpoint(analysis, facts, data, observed, model, verdict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -84,7 +85,7 @@ def analyse_continuous(
     rows = rows_of(choice, analysis, data)
     fit = fit_choice(choice, rows, analysis.df_method)
     formula = fit.formula
-    say_walk(fit.walk, out)
+    say_walk(fit.walk, rows, out)
     out.say("model", formula)
     out.say("model_reason", choice.reason)
     out.say("model_visits", SEVERAL_VISITS if "visit" in at else ONE_VISIT)
@@ -162,16 +163,26 @@ def fit_choice(choice: ModelChoice, rows: pd.DataFrame, df_method: str) -> Mixed
     )
 
 
-def say_walk(walk: Iterable[FallbackStep], out: ResultsBuilder) -> None:
-    """Write down every model that was left before the one that was fitted, and why."""
+def say_walk(walk: Iterable[FallbackStep], data: pd.DataFrame, out: ResultsBuilder) -> None:
+    """Write down every model that was left before the one that was fitted, and why; no patient is named."""
     from analyses.fallback import FITTED
 
     for step in walk:
         if step.outcome == FITTED:
             continue
-        out.say("fallback", step.sentence.rstrip("."), subject=step.formula)
+        out.say("fallback", without_names(step.sentence.rstrip("."), data), subject=step.formula)
         if step.detail:
-            out.say("fallback_detail", step.detail, subject=step.formula)
+            out.say("fallback_detail", without_names(step.detail, data), subject=step.formula)
+
+
+def without_names(text: str, data: pd.DataFrame) -> str:
+    """Return a reason without patients' and lesions' identifiers, which an error names and a report must not."""
+    for unit in ("patient", "lesion"):
+        if unit in data.columns:
+            names = "|".join(re.escape(str(name)) for name in data[unit].dropna().unique())
+            for word, whose in ((unit, f"a {unit}"), (unit.capitalize(), f"A {unit}")):
+                text = re.sub(rf"\b{word} (?:{names})(?!\w)", whose, text)
+    return text
 
 
 def used_rows(fit: Any, data: pd.DataFrame) -> pd.DataFrame:

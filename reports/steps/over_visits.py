@@ -10,7 +10,7 @@ from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ModelError
 from outcomes.protocol import Analysis
 from reports.results import ResultsBuilder
-from reports.steps.continuous import add_means, fit_choice, say_walk
+from reports.steps.continuous import add_means, fit_choice, say_walk, without_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,9 +62,9 @@ def add_over_visits(
     try:
         fit = fit_choice(choice, data, analysis.df_method)
     except ModelError as error:
-        scope.say("not_estimable", error.message)
+        scope.say("not_estimable", without_names(error.message, data))
         return None
-    say_walk(fit.walk, scope)
+    say_walk(fit.walk, data, scope)
     scope.say("model", fit.formula)
     scope.say("model_reason", choice.reason)
     scope.say("convergence", fit.convergence.sentence)

@@ -135,7 +135,7 @@ def _variants(
         yield from _robust(trial, analysis, facts, model)
     if over_visits is not None:
         yield from _all_visits(trial, analysis, facts, over_visits)
-    yield from _common_spread(trial, analysis, facts, data)
+    yield from _common_spread(trial, analysis, facts, data, model)
 
 
 def _by_arm(
@@ -277,7 +277,11 @@ def _other_populations(trial: Trial, analysis: Analysis, facts: EndpointFacts) -
 
 
 def _common_spread(
-    trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame
+    trial: Trial,
+    analysis: Analysis,
+    facts: EndpointFacts,
+    data: pd.DataFrame,
+    model: ContinuousModel | None,
 ) -> Iterator[Variant]:
     """Fit nested random intercepts, which give every arm and visit the same spread."""
     from analyses import fit_mixed_model
@@ -289,7 +293,8 @@ def _common_spread(
     # Lesions have an effect of their own where they are seen again; at one visit that is the residual.
     again = "lesion" in rows and rows.loc[rows["value"].notna()].duplicated(["patient", "lesion"]).any()
     formula = f"{parse_formula(choice.formula).fixed} + (1 | patient{'/lesion' if again else ''})"
-    if formula.replace(" ", "") == choice.formula.replace(" ", ""):
+    used = choice.formula if model is None else model.formula
+    if formula.replace(" ", "") == used.replace(" ", ""):
         return
     try:
         fit = fit_mixed_model(formula, rows, df_method=analysis.df_method, on_failure="raise")

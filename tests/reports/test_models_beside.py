@@ -266,6 +266,21 @@ def test_a_model_with_one_spread_prints_the_observed_ones():
     assert spread_table(own, own.primary) is None
 
 
+def test_one_spread_is_no_other_assumption_where_the_model_has_it():
+    planned = [
+        {
+            "endpoint": "score",
+            "role": "primary",
+            "model": "value ~ arm + us(visit | patient)",
+            "fallback": ["(1 | patient)"],
+        }
+    ]
+    _, context = report("within-patient", within_frames(), analyses=planned)
+    assert context.results.text("score", "model") == "value ~ arm + (1 | patient)"
+    assert spread_table(context, context.primary) is not None
+    assert not context.results.has("score/sensitivity", "estimate", level=COMMON_SPREAD)
+
+
 def test_lesions_seen_again_have_an_effect_of_their_own_under_one_spread():
     planned = [
         {
@@ -290,7 +305,7 @@ def test_the_walk_of_the_model_of_all_visits_is_kept_too(monkeypatch, within):
     context = ReportContext(own.protocol, analyse_trial(trial).results)
     walked = [one for one in context.results.statements if one.kind == "fallback"]
     assert [(one.analysis, one.subject) for one in walked] == [("score/over visits", planned.formula)]
-    assert "more than one row" in walked[0].text
+    assert walked[0].text.startswith("A patient has more than one row")  # who is no business of a report's
     assert context.results.text("score/over visits", "model") == planned.fallback[0]
     assert (
         "an unstructured covariance over the visits of a patient could not be fitted"
@@ -323,6 +338,7 @@ def test_a_secondary_analysis_whose_whole_walk_failed_keeps_it():
         "value ~ arm + us(lesion | arm / patient)",
     ]
     assert "more than one row" in walk[0]
+    assert not any(name in " ".join(walk) for name in ("P00", "P01"))
     assert "almost as many levels" in walk[1]
 
 
