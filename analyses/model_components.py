@@ -12,8 +12,11 @@ from analyses.covariance_model import Component, CovarianceModel
 from analyses.direct_product import DirectProduct, make_structure
 from analyses.lag_covariance import ExponentialDecay
 from analyses.model_frame import ModelFrame
+from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
+ALIKE = 1e-6
+"""Smallest eigenvalue of a random design's correlations, about the origin, whose square the information still resolves."""
 
 
 def covariance_model(frame: ModelFrame, grams: Sequence[Array] | None = None) -> CovarianceModel:
@@ -32,6 +35,8 @@ def covariance_model(frame: ModelFrame, grams: Sequence[Array] | None = None) ->
     for term, labels, mean in zip(frame.formula.random, frame.random_labels, grams, strict=True):
         gram = mean if np.any(mean) else None
         units = () if gram is None else _units(gram)
+        if gram is not None:
+            _refuse_alike(gram * np.outer(units, units), labels, term.text)
         free = term.correlated or len(labels) == 1
         structure: Structure = Unstructured(labels, units) if free else Diagonal(labels, units)
         components.append(Component(term.text, structure, False, gram))
@@ -50,6 +55,18 @@ def covariance_model(frame: ModelFrame, grams: Sequence[Array] | None = None) ->
     for group in frame.residual.groups:
         components.append(Component(f"{text} [{group}]" if group else text, structure, True))
     return CovarianceModel(tuple(components))
+
+
+def _refuse_alike(gram: Array, labels: tuple[str, ...], where: str) -> None:
+    """Refuse effects whose columns are so alike that their variances, and degrees of freedom, would be rounding."""
+    if len(gram) > 1 and np.linalg.eigvalsh(gram)[0] < ALIKE:
+        raise ModelError(
+            "the columns of a random term are almost the same",
+            expected="effects that differ over the rows",
+            got=f"{' and '.join(labels)} that are nearly proportional to one another",
+            where=where,
+            hint="count time from a start near the data (subtract its mean), or leave an effect out",
+        )
 
 
 def _units(gram: Array) -> tuple[float, ...]:

@@ -265,6 +265,12 @@ def test_the_origin_of_time_changes_no_slope():
     np.testing.assert_allclose(table[1], table[0], rtol=1e-5)  # columns alike to 1e-5 of their size
 
 
+def test_an_origin_of_time_far_from_the_data_is_refused():
+    data = own_times().assign(week=lambda d: d["week"] + 45_000)
+    with pytest.raises(ModelError, match="start near the data"):
+        fit_mixed_model(LINE, data)
+
+
 def test_a_covariance_by_distance_is_that_over_levels(monkeypatch):
     data = own_times(30)
     formula = "y ~ arm * week + sp_exp(week | patient)"
