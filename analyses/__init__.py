@@ -13,6 +13,7 @@ from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_comparison import ModelComparison, compare_models
 from analyses.multiplicity import adjust_p_values
 from analyses.ordinal import OrdinalFit, fit_ordinal_model
+from analyses.probability_scale import MarginalProbabilities, marginal_probabilities, odds_ratios
 from analyses.rank_comparison import compare_grades
 from analyses.responders import compare_responders
 from analyses.verdict import Verdict
@@ -22,6 +23,7 @@ __all__ = [
     "GeneralizedFit",
     "GraphicalProcedure",
     "MarginalMeans",
+    "MarginalProbabilities",
     "MixedFormula",
     "MixedModelFit",
     "ModelComparison",
@@ -36,5 +38,7 @@ __all__ = [
     "fit_mixed_model",
     "fit_ordinal_model",
     "marginal_means",
+    "marginal_probabilities",
+    "odds_ratios",
     "parse_formula",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import isfinite, log
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,11 +25,15 @@ from analyses.combination_questions import (
     studied_arms,
 )
 from analyses.inference import t_table
+from analyses.link_fit import LinkFit
 from analyses.marginal_means import marginal_means
 from analyses.verdict import Comparison, Rules, Scale, Verdict
 from analyses.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from outcomes.arms import FactorialSquare
 from outcomes.errors import ModelError
+
+if TYPE_CHECKING:
+    from analyses.link_combination import ResponseScale
 
 __all__ = ["compare_therapies"]
 
@@ -48,14 +52,17 @@ def compare_therapies(
     unit: str = "",
     allocation: str | None = None,
     baseline: float | None = None,
+    response: str | None = None,
 ) -> Verdict:
     """Answer the combination questions from a fitted model.
 
     Parameters
     ----------
-    fit : MixedModelFit or OrdinalFit
-        A model with the arm as a factor. Contrasts of an ordinal model are log odds ratios of a higher grade
-        (logit link), or differences on the scale of its link.
+    fit : MixedModelFit, OrdinalFit or GeneralizedFit
+        A model with the arm as a factor. Contrasts of models of grades, responders and counts are on the scale of
+        their link: log odds ratios, log rate ratios. Their interaction is answered on the scale of probabilities (or
+        means) too, averaged over patients and covariates, with Bliss' question; where the scales disagree, the
+        verdict says so.
     arms : mapping of str to iterable of str
         Label of each arm -> its components, in the protocol's order; `outcomes.Arms` or a dict of sets.
     at : mapping, optional
@@ -84,6 +91,9 @@ def compare_therapies(
         For an outcome that is a change, the mean before treatment: additivity is impossible where it and the
         changes that the parts add up to lie outside `scale_range`. (The range of a change itself, plus or minus
         the width of the scale, is hardly ever left.) No log residual scale is offered then.
+    response : str, optional
+        Of an ordinal model, the worst grade that counts as a response, such as "G3": then probabilities are of this
+        grade or a better one. Without it every cut between grades is shown.
 
     Returns
     -------
@@ -105,13 +115,17 @@ def compare_therapies(
     rules = Rules(alpha, sided, margin, margin_source, allocation)
     means = _Means(fit, factor, at)
     studied, absent = studied_arms(arms, means.levels)
+    beside = _response_scale(fit, factor, at, higher_is_better, response)
     scale = _scale_of(fit, unit)
     limits = _checked_range(scale_range)
     if baseline is not None and not isfinite(baseline):
         raise ModelError("the mean before treatment must be a number", expected="a finite mean", got=baseline)
     evidence = Evidence(
         compare=lambda label, other: means.contrast(_difference(label, other, higher_is_better)),
-        interactions=lambda square: _interactions(square, means, higher_is_better, limits, baseline),
+        interactions=lambda square: [
+            *_interactions(square, means, higher_is_better, limits, baseline),
+            *(beside.interactions(square) if beside is not None else ()),
+        ],
         interaction_kinds=[("interaction", "Additive interaction")],
         higher_is_better=higher_is_better,
         scale=scale,
@@ -125,17 +139,39 @@ def compare_therapies(
             "so that zero means that each component removes the same share alone and in the combination; "
             "delta method on the marginal means."
         )
+    unsaid: tuple[str, ...] = ()
+    supplement = pd.DataFrame()
+    if beside is not None:
+        from analyses.link_combination import scale_sentences
+
+        unsaid = scale_sentences(rows, scale, rules)
+        supplement = beside.supplement(rows, rules)
+        notes += beside.notes()
     return Verdict(
         rows=rows,
         combination=primary_combination(studied),
         combinations=studied.combinations,
         may_claim=may_claim(studied, rows, scale, rules),
-        may_not_claim=may_not_claim(rows, scale, rules),
+        may_not_claim=" ".join([may_not_claim(rows, scale, rules), *unsaid]),
         footnotes=tuple(notes),
         method=f"Contrasts of the model's marginal means of {factor}{means.conditions}; scale: {scale.name}.",
         scale=scale,
         rules=rules,
+        supplement=supplement,
     )
+
+
+def _response_scale(
+    fit: Any, factor: str, at: Mapping[str, Any] | None, higher_is_better: bool, response: str | None
+) -> ResponseScale | None:
+    """Return the arms on the response's own scale, where the model has a link; else None."""
+    if isinstance(fit, LinkFit):
+        from analyses.link_combination import response_scale
+
+        return response_scale(fit, factor, at, higher_is_better, response)  # type: ignore[arg-type]
+    if response is not None:
+        raise ModelError("a response is chosen among grades", expected="response=None", got=repr(response))
+    return None
 
 
 def t_comparison(estimate: float, std_error: float, df: float, null: float = 0.0) -> Comparison:
@@ -285,11 +321,10 @@ def _log_residual(
 
 
 def _scale_of(fit: Any, unit: str) -> Scale:
-    link = getattr(fit, "link", None)
-    if link == "logit":
-        return Scale("log odds ratio of a higher grade", "odds ratio", show="odds ratio")
-    if link is not None:
-        return Scale(f"{link} scale of the ordinal model", "difference on the latent scale")
+    if isinstance(fit, LinkFit):
+        from analyses.link_combination import link_scale
+
+        return link_scale(fit)  # type: ignore[arg-type]
     return Scale("difference of means", "difference", unit=unit)
 
 

@@ -34,7 +34,7 @@ class InteractionQuestion:
     Attributes
     ----------
     kind : str
-        ``interaction``, ``interaction_log_residual`` or ``bliss``.
+        ``interaction``, ``interaction_log_residual``, ``interaction_response``, ``bliss`` or ``bliss_excess``.
     question, contrast : str
         For the table.
     comparison : Comparison or None
@@ -43,6 +43,8 @@ class InteractionQuestion:
         Why there is no number, or a remark that joins the answer.
     more, less : str
         Words for an interval above and below zero.
+    scale : Scale or None
+        Its own scale, where it is another than that of the comparisons.
     """
 
     kind: RowKind
@@ -52,6 +54,7 @@ class InteractionQuestion:
     reason: str = ""
     more: str = MORE_THAN_ADDITIVE
     less: str = LESS_THAN_ADDITIVE
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +487,7 @@ def _interaction_row(
         contrast=asked.contrast,
         answer=asked.reason or words.NOT_ESTIMABLE,
         background=square.background if case.arms[square.background] else "",
+        scale=asked.scale,
     )
     comparison = asked.comparison
     if comparison is None or not comparison.testable:

@@ -38,7 +38,7 @@ from analyses.response_likelihood import Beta, Binomial, NegativeBinomial, Poiss
 from analyses.separation import diverging_parameters, surely_finite
 from outcomes.errors import ConvergenceError, FormulaError, ModelError
 
-__all__ = ["FAMILIES", "GeneralizedFit", "fit_generalized_model"]
+__all__ = ["FAMILIES", "GeneralizedFit", "fit_generalized_model", "fit_responses"]
 
 Array = NDArray[np.float64]
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -129,7 +129,7 @@ def fit_generalized_model(
     chosen = _options(family, link, penalty)
     check_nodes(quadrature)
     read = read_responses(formula, data, family, offset, trials, weights)
-    random, nodes = random_of(read.frame, quadrature)
+    random, _ = random_of(read.frame, quadrature)
     if random is None:
         repeated_units(
             data.iloc[read.frame.kept],
@@ -143,9 +143,31 @@ def fit_generalized_model(
         )
     if random is not None and (family == "beta" or (family == "binomial" and read.trials.max() == 1)):
         repeated_rows(random, read.frame)
+    return fit_responses(read, family, chosen, quadrature, penalty)
+
+
+def fit_responses(
+    read: Responses, family: str, link: str, quadrature: int = 7, penalty: str | None = None
+) -> GeneralizedFit:
+    """Fit the model of rows that were read before.
+
+    Parameters
+    ----------
+    read
+        Rows, trials and offsets.
+    family, link, quadrature, penalty
+        As in `fit_generalized_model`, the link by its name.
+
+    Raises
+    ------
+    FormulaError, ModelError, ConvergenceError
+        As `fit_generalized_model`.
+    """
+    random, nodes = random_of(read.frame, quadrature)
+    kept = independent_columns(read.frame.x, None)
     if penalty == "firth":
-        return _firth(read, chosen, random, kept)
-    problem = _problem(read, family, chosen, kept)
+        return _firth(read, link, random, kept)
+    problem = _problem(read, family, link, kept)
     names = [read.frame.columns[at] for at in kept]
     solution, limit = _fit(problem, read, random, nodes, names)
     notes = _notes(random, nodes)
@@ -154,7 +176,7 @@ def fit_generalized_model(
             "The counts do not vary more than a Poisson model has it: theta went to infinity, and the estimates are "
             "those of the Poisson model."
         )
-    fit = _result(read, family, chosen, random, kept, solution, notes, limit, None)
+    fit = _result(read, family, link, random, kept, solution, notes, limit, None)
     return replace(fit, notes=(*fit.notes, *check_spread(solution, random), *_overdispersion(fit)))
 
 

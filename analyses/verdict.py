@@ -34,7 +34,9 @@ RowKind = Literal[
     "highest_single_agent",
     "interaction",
     "interaction_log_residual",
+    "interaction_response",
     "bliss",
+    "bliss_excess",
     "control",
 ]
 """What a row asks; `VerdictRow.kind`."""
@@ -100,7 +102,8 @@ class Scale:
     unit : str
         Written after a number, such as "points"; may be empty.
     show : {"number", "percentage points", "probability", "odds ratio", "ratio"}
-        How a sentence writes the numbers. The table always holds them as they are.
+        How a sentence writes the numbers; an odds ratio and a ratio are held as logarithms. The table always holds
+        the numbers as they are.
     """
 
     name: str
@@ -188,6 +191,8 @@ class VerdictRow:
     background : str
         For an interaction, label of the treated arm on whose background it stands; empty where that arm received
         nothing.
+    scale : Scale or None
+        The row's own scale, where it is another than the verdict's.
     """
 
     kind: RowKind
@@ -206,6 +211,7 @@ class VerdictRow:
     p_adjusted: float = nan
     null: float = 0.0
     background: str = ""
+    scale: Scale | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +264,15 @@ class Verdict:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row a question with `TABLE_COLUMNS`; contrasts are oriented so that positive is benefit."""
+        """A row a question with `TABLE_COLUMNS`; contrasts are oriented so that positive is benefit.
+
+        Where rows stand on several scales, a column ``scale`` names each row's.
+        """
         records = [[getattr(row, name) for name in TABLE_COLUMNS] for row in self.rows]
-        return pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+        table = pd.DataFrame(records, columns=list(TABLE_COLUMNS))
+        if any(row.scale is not None for row in self.rows):
+            table["scale"] = [(row.scale or self.scale).name for row in self.rows]
+        return table
 
     def rows_of(self, kind: RowKind, combination: str | None = None) -> tuple[VerdictRow, ...]:
         """Return the rows that ask one kind of question, for one combination or for all."""

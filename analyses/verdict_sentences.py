@@ -207,7 +207,7 @@ class _Teller:
             return f"; {what}{IMPOSSIBLE}, so the {self._excess(row)} over {self._sum(row)} is no synergy"
         if not row.background:
             return f", and by more than its parts add up to ({self._excess(row)}: synergy on this scale)"
-        if self.scale.show == "odds ratio":
+        if self.scale.show in ("odds ratio", "ratio"):
             size = f"({self._excess(row)}: synergy on this scale)"
         else:
             estimate, _, interval = self.numbers(row).partition(", ")
@@ -301,7 +301,8 @@ class _Teller:
         return f"{self.scale.noun} {self.numbers(row)}"
 
     def _excess(self, row: VerdictRow) -> str:
-        noun = "ratio of odds ratios" if self.scale.show == "odds ratio" else "excess"
+        ratio = self.scale.show in ("odds ratio", "ratio")
+        noun = f"ratio of {self.scale.noun}s" if ratio else "excess"
         return f"{noun} {self.numbers(row)}"
 
     def _adjusted(self, row: VerdictRow) -> str:

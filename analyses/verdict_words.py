@@ -147,7 +147,7 @@ def format_estimate(estimate: float, low: float, high: float, scale: Scale, leve
         return NOT_ESTIMABLE
     values = [estimate, low, high]
     null = scale.null
-    if scale.show == "odds ratio":
+    if scale.show in ("odds ratio", "ratio"):
         values, null = [exp(value) for value in values], exp(null)
         decimals = 2 if max(values[0], values[1]) < 10 else 1
     elif scale.show == "probability":
@@ -171,8 +171,9 @@ def format_margin(margin: float, scale: Scale) -> str:
     """Write a margin on the scale of its numbers: ``15 percentage points``, ``0.1 in probability of superiority``."""
     if scale.show == "percentage points":
         return f"{100 * margin:g} percentage points"
-    if scale.show == "odds ratio":
-        return f"an odds ratio of {exp(margin):.3g}"
+    if scale.show in ("odds ratio", "ratio"):
+        article = "an" if scale.noun[:1] in "aeiou" else "a"
+        return f"{article} {scale.noun} of {exp(margin):.3g}"
     if scale.show == "probability":
         return f"{margin:g} in {scale.noun}"
     return f"{margin:g} {scale.unit}".strip()
@@ -184,8 +185,8 @@ def format_level(level: float) -> str:
 
 
 def row_numbers(row: VerdictRow, scale: Scale, rules: Rules) -> str:
-    """Write a row's estimate and interval for a sentence."""
-    return format_estimate(row.estimate, row.conf_low, row.conf_high, scale, rules.level)
+    """Write a row's estimate and interval for a sentence, on the row's own scale where it has one."""
+    return format_estimate(row.estimate, row.conf_low, row.conf_high, row.scale or scale, rules.level)
 
 
 def join_words(words: Sequence[str], last: str = "and") -> str:
