@@ -16,7 +16,7 @@ from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
 ALIKE = 1e-6
-"""Smallest eigenvalue of a random design's correlations, about the origin, whose square the information still resolves."""
+"""Smallest eigenvalue of a random design's products, columns of one size, whose square the information resolves."""
 
 
 def covariance_model(frame: ModelFrame, grams: Sequence[Array] | None = None) -> CovarianceModel:
