@@ -95,6 +95,13 @@ def upper_multiplicity(size: int) -> Array:
     return multiplicity
 
 
+@lru_cache(maxsize=64)
+def lower_triangle(size: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the lower triangle, row by row."""
+    rows, columns = np.tril_indices(size)
+    return rows, columns
+
+
 def to_matrix(elements: Array, size: int) -> Array:
     """Symmetric matrix of its upper triangle."""
     rows, columns = upper_triangle(size)
@@ -115,7 +122,7 @@ def nearest_positive_definite(matrix: Array, floor: float = 1e-2) -> Array:
 @lru_cache(maxsize=32)
 def _cholesky_second(size: int) -> Array:
     """Constant second derivatives of ``vech(L L')`` by the elements of L (its lower triangle, row by row)."""
-    rows, columns = np.tril_indices(size)
+    rows, columns = lower_triangle(size)
     upper_rows, upper_columns = upper_triangle(size)
     second = np.zeros((len(upper_rows), len(rows), len(rows)))
     for h, (a, b) in enumerate(zip(rows, columns, strict=True)):
@@ -171,11 +178,11 @@ class Unstructured:
     def start(self, moments: Array) -> Array:
         """Cholesky factor of the moments, made positive definite."""
         lower = np.linalg.cholesky(nearest_positive_definite(moments))
-        return np.asarray(lower[np.tril_indices(self.size)], dtype=float)
+        return np.asarray(lower[lower_triangle(self.size)], dtype=float)
 
     def _lower(self, theta: Array) -> Array:
         lower = np.zeros((self.size, self.size))
-        lower[np.tril_indices(self.size)] = theta
+        lower[lower_triangle(self.size)] = theta
         return lower * np.asarray(self.units)[:, None] if self.units else lower
 
     def search(self, theta: Array) -> Elements:

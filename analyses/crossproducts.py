@@ -299,10 +299,9 @@ def layout_of_patterns(
 ) -> Layout:
     """Layout of patterns found before."""
     elements = _element_map(blocks, random, residual)
-    small = elements.shape[0] * elements.shape[1] < DENSE
     return Layout(
         blocks=tuple(blocks),
-        elements=elements.toarray() if small else elements,
+        elements=elements,
         multiplicity=_multiplicity(blocks),
         n_rows=len(residual.slot),
         n_clusters=sum(len(block.rows) for block in blocks),
@@ -370,8 +369,8 @@ def _canonical_units(unit: Codes, code: Codes) -> Codes:
 
 def _element_map(
     blocks: Sequence[Block], random: Sequence[RandomDesign], residual: ResidualDesign
-) -> sparse.csr_array:
-    """Sparse map from covariance elements (random terms, then residual groups) to the packed pairs."""
+) -> sparse.csr_array | Array:
+    """Map from covariance elements (random terms, then residual groups) to the packed pairs; sparse where large."""
     one, other = [], []
     for block in blocks:
         first_of_pattern = np.searchsorted(block.pattern, np.arange(block.n_patterns))
@@ -380,7 +379,9 @@ def _element_map(
         one.append(representative[:, rows].reshape(-1))
         other.append(representative[:, columns].reshape(-1))
     s, t = np.concatenate(one), np.concatenate(other)
-    lines: list[sparse.csr_array] = []
+    # Rows, columns and values of what is not zero.
+    found: list[tuple[Codes, Codes, Array]] = []
+    line = 0
     for term in random:
         same = np.flatnonzero(term.subject[s] == term.subject[t])
         zs, zt = term.z[s[same]], term.z[t[same]]
@@ -388,14 +389,17 @@ def _element_map(
             product = zs[:, a] * zt[:, b]
             if a != b:
                 product = product + zs[:, b] * zt[:, a]
-            lines.append(
-                sparse.csr_array((product, (np.zeros(len(same), dtype=np.intp), same)), shape=(1, len(s)))
-            )
+            found.append((np.full(len(same), line), same, product))
+            line += 1
     same = np.flatnonzero(residual.subject[s] == residual.subject[t])
-    element = residual.element(s[same], t[same])
-    shape = (residual.n_groups * residual.elements_a_group, len(s))
-    lines.append(sparse.csr_array((np.ones(len(same)), (element, same)), shape=shape))
-    return sparse.csr_array(sparse.vstack(lines))
+    found.append((line + residual.element(s[same], t[same]), same, np.ones(len(same))))
+    lines, pairs, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    shape = (line + residual.n_groups * residual.elements_a_group, len(s))
+    if shape[0] * shape[1] >= DENSE:
+        return sparse.csr_array((values, (lines, pairs)), shape=shape)
+    dense = np.zeros(shape)
+    dense[lines, pairs] = values
+    return dense
 
 
 def accumulate(layout: Layout, w: Array) -> CrossProducts:

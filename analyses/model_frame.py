@@ -19,7 +19,7 @@ from analyses.crossproducts import RandomDesign, ResidualDesign
 from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
 from analyses.formula_variables import formula_variables
 from analyses.lag_covariance import MANY_TIMES
-from analyses.plain_design import DeferredSpec, first_row, plain_design, plain_response
+from analyses.plain_design import DeferredSpec, plain_design, plain_response
 from analyses.variables import Variables, variables_of
 from outcomes.errors import FormulaError, ModelError
 
@@ -158,8 +158,8 @@ def make_model_frame(
             expected=", ".join(needed),
             got=f"{len(data)} rows, none complete",
         )
-    frame = data[needed] if len(kept) == len(data) else data[needed].iloc[kept]
-    frame = _drop_unused_levels(frame.copy(deep=False))
+    frame = _take(data, needed)
+    frame = _drop_unused_levels(frame if len(kept) == len(data) else frame.iloc[kept])
     x, y, columns, spec = _fixed_design(fixed, frame, parts)
     random = tuple(
         _random_design(term, design, frame) for term, design in zip(parts.random, designs, strict=True)
@@ -241,15 +241,23 @@ def _weights(weights: str | Sequence[float] | None, data: pd.DataFrame) -> Array
     return values
 
 
+def _take(data: pd.DataFrame, needed: list[str]) -> pd.DataFrame:
+    """Columns of the data, of its own: by position, which spares pandas an index of their names."""
+    place = {name: at for at, name in enumerate(data.columns)}
+    if data.columns.is_unique and all(name in place for name in needed):
+        return data.take([place[name] for name in needed], axis=1)
+    return data[needed].copy(deep=False)
+
+
 def _complete(data: pd.DataFrame, needed: list[str]) -> NDArray[np.bool_]:
     """Rows that miss none of the columns needed, shape (n,)."""
     complete = np.ones(len(data), dtype=bool)
     for name in needed:
         column = data[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            complete &= column.cat.codes.to_numpy() >= 0
+            complete &= column.array.codes >= 0
         else:
-            complete &= column.notna().to_numpy()
+            complete &= ~np.asarray(pd.isna(column.array))
     return complete
 
 
@@ -259,8 +267,8 @@ def _drop_unused_levels(frame: pd.DataFrame) -> pd.DataFrame:
         column = frame[name]
         if not isinstance(column.dtype, pd.CategoricalDtype):
             continue
-        used = np.zeros(len(column.cat.categories), dtype=bool)
-        used[column.cat.codes.to_numpy()] = True
+        used = np.zeros(len(column.dtype.categories), dtype=bool)
+        used[column.array.codes] = True
         if not used.all():
             frame[name] = column.cat.remove_unused_categories()
     return frame
@@ -273,7 +281,7 @@ def _fixed_design(
     response = plain_response(fixed.lhs, frame)
     plain = plain_design(fixed.rhs, frame) if response is not None and np.isfinite(response).all() else None
     if response is not None and plain is not None:
-        return plain.x, response, plain.names, DeferredSpec(fixed, first_row(frame))
+        return plain.x, response, plain.names, DeferredSpec(fixed, frame)
     return _formulaic_design(fixed, frame, parts)
 
 
@@ -355,7 +363,7 @@ def interaction_codes(frame: pd.DataFrame, names: Sequence[str]) -> Codes:
     for name in names:
         column = frame[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            own, count = column.cat.codes.to_numpy(), len(column.cat.categories)
+            own, count = column.array.codes, len(column.dtype.categories)
         else:
             own, levels = pd.factorize(column)
             count = len(levels)
@@ -367,7 +375,7 @@ def interaction_codes(frame: pd.DataFrame, names: Sequence[str]) -> Codes:
 def ordered_levels(column: pd.Series) -> tuple[list[Any], Codes]:
     """Levels of a column in their declared order (else sorted), and the code of every row."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return list(column.cat.categories), column.cat.codes.to_numpy(dtype=np.intp)
+        return list(column.dtype.categories), column.array.codes.astype(np.intp)
     codes, levels = pd.factorize(column, sort=True)
     return list(levels), codes.astype(np.intp)
 

@@ -56,24 +56,25 @@ class DeferredSpec:
     ----------
     formula
         formulaic's formula, response included.
-    row
-        One row of the data, text columns as Categoricals with all levels.
+    frame
+        The rows used.
     """
 
-    __slots__ = ("_formula", "_made", "_row")
+    __slots__ = ("_formula", "_frame", "_made")
 
-    def __init__(self, formula: Any, row: pd.DataFrame) -> None:
-        self._formula, self._row, self._made = formula, row, None
+    def __init__(self, formula: Any, frame: pd.DataFrame) -> None:
+        self._formula, self._frame, self._made = formula, frame, None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # what copying and pickling look for is this object's own
             raise AttributeError(name)
         if self._made is None:
-            self._made = self._formula.get_model_matrix(self._row, na_action="ignore").rhs.model_spec
+            row = first_row(self._frame)
+            self._made = self._formula.get_model_matrix(row, na_action="ignore").rhs.model_spec
         return getattr(self._made, name)
 
     def __reduce__(self) -> tuple[type[DeferredSpec], tuple[Any, pd.DataFrame]]:
-        return DeferredSpec, (self._formula, self._row)
+        return DeferredSpec, (self._formula, first_row(self._frame))
 
 
 def plain_response(terms: Any, frame: pd.DataFrame) -> Array | None:
@@ -155,7 +156,7 @@ def _known(
 
 def _factor(name: str, column: pd.Series) -> _Factor | None:
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, levels = column.cat.codes.to_numpy(), column.cat.categories.tolist()
+        codes, levels = column.array.codes, column.dtype.categories.tolist()
     elif isinstance(column.dtype, pd.StringDtype):
         codes, unique = pd.factorize(column, sort=True)
         levels = list(unique)
