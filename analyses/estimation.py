@@ -23,6 +23,8 @@ from analyses.symmetric import below_zero, is_unbounded, model_without_bounds, s
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
+STEEP = 1.0
+"""Derivative of the deviance, in standardised parameters, at which a search that stopped has found no optimum."""
 BOUNDARY = 1e-8
 """Share of the residual variance below which a variance component is reported as lying on the boundary."""
 
@@ -202,7 +204,15 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
     for component, part in zip(model.components, model.split(minimum.theta), strict=True):
         if has_decayed(component.structure, part):
             boundary.append(f"{component.name}: range")
-    if not minimum.converged:
+    free = any(is_unbounded(component) for component in model.components)
+    edge = free and minimum.gradient > STEEP
+    if edge:
+        sentence = (
+            f"The search without bounds found no optimum ({how}, {minimum.iterations} steps): the data's covariance "
+            "becomes singular before the likelihood turns. Do not use these numbers; keep the bounds, or use fewer "
+            "random effects."
+        )
+    elif not minimum.converged:
         sentence = (
             f"The search did not converge: after {minimum.iterations} steps ({how}) the largest derivative is "
             f"{minimum.gradient:.2g}. "
@@ -223,13 +233,14 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
         sentence = (
             f"Converged ({how}, {minimum.iterations} steps; largest derivative {minimum.gradient:.1g})."
         )
-    if minimum.converged and found.confounded:
+    converged = minimum.converged and not edge
+    if converged and found.confounded:
         sentence += (
             f" These cannot be told apart in these data: {'; '.join(found.confounded)}. Their sum is estimated, how it "
             "is shared among them is not."
         )
     return Convergence(
-        minimum.converged, sentence, how, minimum.iterations, minimum.value, minimum.gradient, tuple(boundary)
+        converged, sentence, how, minimum.iterations, minimum.value, minimum.gradient, tuple(boundary)
     )
 
 

@@ -278,7 +278,8 @@ class MixedModelFit:
         rows = np.atleast_2d(np.asarray(rows, dtype=float))
         standard = rows @ self.standard.transform
         variance = np.einsum("kp,pq,kq->k", standard, self.small_sample.adjusted, standard)
-        error = self.standard.scale * np.sqrt(variance)
+        # Below zero only where the search failed; the adjusted covariance is then no covariance.
+        error = self.standard.scale * np.sqrt(np.where(variance < 0, np.nan, variance))
         return t_table(rows @ self.beta, error, self.small_sample.row_df(standard), alpha, null)
 
     def test(self, hypothesis: ArrayLike, rhs: ArrayLike = 0.0) -> pd.DataFrame:

@@ -137,6 +137,66 @@ def test_a_covariance_of_slopes_may_lie_below_zero():
     assert row["p_value"] == pytest.approx(test.pvalue, rel=1e-4)
 
 
+def own_times(share: float, seed: int) -> pd.DataFrame:
+    """Patients at times of their own, whose slopes' errors are smaller than independent errors would make them."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for patient in range(40):
+        week = np.sort(rng.uniform(0, 10, 5))
+        noise = rng.normal(size=5)
+        centred = week - week.mean()
+        noise -= share * centred * (centred @ noise) / (centred @ centred)
+        rows += [
+            (patient, *pair) for pair in zip(week, 1 + 0.3 * week + 2 * rng.normal() + noise, strict=True)
+        ]
+    return pd.DataFrame(rows, columns=["patient", "week", "y"])
+
+
+def test_slopes_at_times_of_their_own_have_the_dense_likelihood():
+    data = own_times(0.12, seed=6)
+    fit = fit_mixed_model("y ~ week + (1 + week | patient)", data, bounded=False)
+    g, residual = fit.component_matrices
+    assert below_zero(g)
+    assert fit.information == "observed"
+    log_determinant, xx, xy, yy = 0.0, np.zeros((2, 2)), np.zeros(2), 0.0
+    for _, rows in data.groupby("patient"):
+        z, y = np.column_stack([np.ones(len(rows)), rows["week"]]), rows["y"].to_numpy()
+        v = z @ g @ z.T + residual[0, 0] * np.eye(len(rows))
+        inverse = np.linalg.inv(v)
+        log_determinant += np.linalg.slogdet(v)[1]
+        xx, xy, yy = xx + z.T @ inverse @ z, xy + z.T @ inverse @ y, yy + y @ inverse @ y
+    beta = np.linalg.solve(xx, xy)
+    quadratic = yy - xy @ beta
+    constant = (len(data) - 2) * np.log(2 * np.pi)
+    deviance = log_determinant + np.linalg.slogdet(xx)[1] + quadratic + constant
+    assert fit.loglik == pytest.approx(-deviance / 2, abs=1e-7)
+    assert fit.coefficients["estimate"].to_numpy() == pytest.approx(beta, abs=1e-8)
+
+
+def test_crossed_layout_gives_the_two_way_analysis_of_variance():
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=(12, 1)) * 2 + rng.normal(size=(12, 5))
+    y -= 0.8 * (y.mean(axis=0) - y.mean())  # raters differ less than their errors would make them
+    error = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
+    ms_error = (error**2).sum() / (11 * 4)
+    ms_patient, ms_rater = 5 * y.mean(axis=1).var(ddof=1), 12 * y.mean(axis=0).var(ddof=1)
+    data = pd.DataFrame(
+        {"y": y.reshape(-1), "patient": np.repeat(np.arange(12), 5), "rater": np.tile(np.arange(5), 12)}
+    )
+    fit = fit_mixed_model("y ~ 1 + (1 | patient) + (1 | rater)", data, bounded=False)
+    expected = [(ms_patient - ms_error) / 5, (ms_rater - ms_error) / 12, ms_error]
+    assert expected[1] < 0
+    assert fit.variance_components["variance"].to_numpy() == pytest.approx(expected, rel=1e-6)
+
+
+def test_where_the_covariance_becomes_singular_first_there_is_no_optimum():
+    """Slopes without any error: the likelihood rises up to where V is singular, which is no estimate."""
+    fit = fit_mixed_model("y ~ week + (1 + week | patient)", own_times(0.95, 0), bounded=False)
+    assert not fit.converged
+    assert "Do not use these numbers" in fit.convergence.sentence
+    assert "Do not use these numbers" in str(fit)  # which shows what is not a number as that
+
+
 def test_units_and_shifts_do_not_matter():
     data = repulsive(12, 4, 3)
     fit = fit_mixed_model("y ~ 1 + (1 | patient)", data, bounded=False)
