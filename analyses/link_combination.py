@@ -31,6 +31,7 @@ from analyses.combination_questions import (
 from analyses.ordinal_fit import OrdinalFit
 from analyses.probability_scale import MarginalProbabilities, marginal_probabilities
 from analyses.standardisation import LinkModel
+from analyses.superiority import model_superiority
 from analyses.verdict import Comparison, Rules, Scale, VerdictRow
 from outcomes.arms import FactorialSquare
 from outcomes.errors import ModelError
@@ -203,17 +204,49 @@ class ResponseScale:
     def supplement(self, rows: Sequence[VerdictRow], rules: Rules) -> pd.DataFrame:
         """Return, for each comparison, both arms' values, their difference, ratios and number needed to treat.
 
-        Empty where several quantities are compared. Values are of the outcome as it was coded; differences and
-        ratios are of the combination over the other arm.
+        They are left out where several quantities are compared. Values are of the outcome as it was coded;
+        differences and ratios are of the combination over the other arm. Of grades, the probability of superiority
+        too: of two lesions of the same patient, and of different patients.
         """
-        if len(self.quantities) > 1:
-            return pd.DataFrame()
+        superiority = self._superiority(2 * rules.tail)
         records = [
-            {"combination": row.combination, "reference": row.reference, **self._record(row, rules)}
+            {
+                "combination": row.combination,
+                "reference": row.reference,
+                **(self._record(row, rules) if len(self.quantities) == 1 else {}),
+                **superiority.get((row.combination, row.reference), {}),
+            }
             for row in rows
             if row.kind in ("part", "control") and row.reference in self.arms
         ]
         return pd.DataFrame(records)
+
+    def _superiority(self, alpha: float) -> dict[tuple[str, str], dict[str, float]]:
+        """Probability that the first arm does better than the second, by arms."""
+        fit = self.means.fit
+        if not isinstance(fit, OrdinalFit):
+            return {}
+        found: dict[tuple[str, str], dict[str, float]] = {}
+        for reverse in (False, True):
+            table = model_superiority(
+                fit,
+                self.means.specs[0],
+                self.means.every_at,
+                higher_is_better=self.higher_is_better,
+                reverse=reverse,
+                over=self.means.over,
+                vcov=self.means.vcov,
+                alpha=alpha,
+            )
+            for row in table.itertuples():
+                name = f"superiority_{str(row.pairs).replace(' ', '_')}"
+                own = found.setdefault((str(row.first), str(row.second)), {})
+                own |= {
+                    name: row.estimate,
+                    f"{name}_conf_low": row.conf_low,
+                    f"{name}_conf_high": row.conf_high,
+                }
+        return found
 
     def _record(self, row: VerdictRow, rules: Rules) -> dict[str, Any]:
         quantity = self.quantities[0]

@@ -15,6 +15,7 @@ from analyses.clustered_rows import RandomPart
 from analyses.encoding import encode
 from analyses.inference import f_table, t_table
 from analyses.integrand import factor
+from analyses.link_estimation import check_spread
 from analyses.marginal_likelihood import Solution, at_optimum, log_likelihood, scores
 from analyses.model_frame import ModelFrame
 from analyses.optimise import Convergence
@@ -48,8 +49,8 @@ class LinkFit:
         Random terms; None where rows are independent.
     link
         Name of the link.
-    notes
-        What a reader must know of the data or the fit, in sentences.
+    remarks
+        What a reader must know of the data, in sentences; see `notes`.
     """
 
     frame: ModelFrame
@@ -57,7 +58,12 @@ class LinkFit:
     solution: Solution
     random: RandomPart | None
     link: str
-    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the data and the fit, in sentences."""
+        return (*self.remarks, *check_spread(self.solution, self.random))
 
     @property
     def formula(self) -> str:
@@ -396,7 +402,7 @@ class LinkFit:
             return variance, gradient
         lowers = self.random.factors(self.solution.covariance)
         for term, lower in enumerate(lowers):
-            z = self.random.z[term] if new_data is None else self._random_columns(term, new_data)
+            z = self.random.z[term] if new_data is None else self.random_columns(term, new_data)
             along = z @ lower
             variance += (along**2).sum(axis=1)
             for at, (t, row, column) in enumerate(entries):
@@ -404,7 +410,8 @@ class LinkFit:
                     gradient[:, at] = 2 * along[:, column] * z[:, row]
         return variance, gradient
 
-    def _random_columns(self, term: int, new_data: pd.DataFrame) -> Array:
+    def random_columns(self, term: int, new_data: pd.DataFrame) -> Array:
+        """Return the columns of a random term's effects for new data, shape (n, effects)."""
         from formulaic import Formula
 
         design = Formula(self.frame.formula.random[term].design)

@@ -21,7 +21,18 @@ from analyses.link_prediction import Means
 from analyses.ordinal_fit import OrdinalFit
 from outcomes.errors import ModelError
 
-__all__ = ["OVER", "VCOV", "LinkModel", "Standardised", "covariance_of", "standardise"]
+__all__ = [
+    "OVER",
+    "VCOV",
+    "LinkModel",
+    "Standardised",
+    "alike_rows",
+    "at_points",
+    "clusters_of",
+    "covariance_of",
+    "followed",
+    "standardise",
+]
 
 Array = NDArray[np.float64]
 LinkModel = OrdinalFit | GeneralizedFit
@@ -29,7 +40,7 @@ OVER = ("rows", "patients")
 """What counts once in an average: a row used, or a patient (a cluster of the model)."""
 VCOV = ("model", "population", "robust")
 """Covariances of standardised means; see `covariance_of`."""
-CHUNK = 20_000
+CHUNK = 5_000
 """Rows predicted at a time."""
 
 
@@ -89,6 +100,7 @@ def standardise(
         raise ModelError("unknown population of an average", expected=" or ".join(OVER), got=repr(over))
     if offset is not None and isinstance(fit, OrdinalFit):
         raise ModelError("grades have no offset", expected="offset=None", got=offset)
+    points = followed(fit, points)
     kinds, first = _kinds(fit, list(points.columns), offset is None)
     cluster = clusters_of(fit)
     weight = _weights(fit, cluster, over) * (1.0 if times is None else times)
@@ -102,12 +114,40 @@ def standardise(
     batch = max(1, CHUNK // len(rows))
     for start in range(0, len(points), batch):
         at = slice(start, start + batch)
-        each, slopes = _means(fit, _crossed(rows, points.iloc[at]), np.tile(shift, len(points.iloc[at])), own)
+        each, slopes = _means(
+            fit, at_points(rows, points.iloc[at]), np.tile(shift, len(points.iloc[at])), own
+        )
         value[at] = np.einsum("r,prc->pc", own, each)
         jacobian[at] = slopes
         away = weight[:, None, None] * (each - value[at][:, None]).transpose(1, 0, 2)[kinds] / weight.sum()
         influence[:, at] = _summed(away, cluster, len(influence))
     return Standardised(value, jacobian, influence)
+
+
+def alike_rows(
+    fit: LinkModel, given: Sequence[str], over: str
+) -> tuple[NDArray[np.intp], pd.DataFrame, NDArray[np.intp], Array]:
+    """Return what averages over the rows used are made of.
+
+    Parameters
+    ----------
+    fit
+        The model, without offsets.
+    given
+        Variables that will be set.
+    over
+        As in `standardise`.
+
+    Returns
+    -------
+    kinds, rows, cluster, weight
+        Kind of every row used, a row of every kind, and cluster and weight of every row used.
+    """
+    kinds, first = _kinds(fit, given, False)
+    cluster = clusters_of(fit)
+    if over not in OVER:
+        raise ModelError("unknown population of an average", expected=" or ".join(OVER), got=repr(over))
+    return kinds, fit.frame.data.iloc[first], cluster, _weights(fit, cluster, over)
 
 
 def _columns(fit: LinkModel) -> int:
@@ -121,6 +161,40 @@ def _summed(values: Array, cluster: NDArray[np.intp], count: int) -> Array:
     for at, column in enumerate(flat.T):
         sums[:, at] = np.bincount(cluster, weights=column, minlength=count)
     return sums.reshape(count, *values.shape[1:])
+
+
+def followed(fit: LinkModel, points: pd.DataFrame) -> pd.DataFrame:
+    """Add to points the variables of random effects that the variables set determine.
+
+    Where the laser's effect varies between patients, ``grade ~ arm + (1 + laser | patient)``, a row set to an arm has
+    that arm's laser; and one set to a visit has its week.
+
+    Parameters
+    ----------
+    fit
+        The model.
+    points
+        Values of the variables set.
+    """
+    data = fit.frame.data
+    fixed = {str(name) for name in fit.frame.spec.required_variables}
+    found = points.copy()
+    for name in sorted(_random_variables(fit) - fixed - set(points.columns)):
+        for given in points.columns:
+            pairs = data[[given, name]].drop_duplicates()
+            values = dict(zip(pairs[given], pairs[name], strict=True))
+            if len(values) == len(pairs) and set(points[given]) <= set(values):
+                found[name] = [values[level] for level in points[given]]
+                break
+    return found
+
+
+def _random_variables(fit: LinkModel) -> set[str]:
+    from formulaic import Formula
+
+    return {
+        str(name) for term in fit.frame.formula.random for name in Formula(term.design).required_variables
+    }
 
 
 def clusters_of(fit: LinkModel) -> NDArray[np.intp]:
@@ -142,12 +216,8 @@ def _kinds(
 
     Returns the kind of every row, and the first row of every kind.
     """
-    from formulaic import Formula
-
     data = fit.frame.data
-    names = {str(name) for name in fit.frame.spec.required_variables}
-    for term in fit.frame.formula.random:
-        names |= {str(name) for name in Formula(term.design).required_variables}
+    names = {str(name) for name in fit.frame.spec.required_variables} | _random_variables(fit)
     keys = [data[name].reset_index(drop=True) for name in sorted(names - set(given))]
     if own_offsets and isinstance(fit, GeneralizedFit):
         keys.append(pd.Series(fit.offset))
@@ -159,8 +229,8 @@ def _kinds(
     return codes, first.astype(np.intp)
 
 
-def _crossed(rows: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
-    """All rows at every point, points first, in the types that the model was fitted with."""
+def at_points(rows: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Return all rows at every point, points first, in the types that the model was fitted with."""
     crossed = rows.iloc[np.tile(np.arange(len(rows)), len(points))].reset_index(drop=True)
     for name in points.columns:
         values = points[name].repeat(len(rows)).reset_index(drop=True)
