@@ -88,3 +88,24 @@ def test_a_primary_model_whose_covariate_nobody_has_is_a_problem(parallel_trial:
     result = check(parallel_trial)
     assert result.exit_code == 1
     assert "no row has every model variable" in result.stderr
+
+
+def test_the_report_refuses_what_check_refuses_before_it_writes(parallel_trial: Path) -> None:
+    home = plan(
+        parallel_trial, 'fallback = ["us(visitt | patient)"]'
+    )  # would be read only where the model failed
+    out = home.parent / "report"
+    result = CliRunner().invoke(main, ["report", str(home / "trial.toml"), "-o", str(out)])
+    assert result.exit_code == 1
+    assert "key 'fallback'" in result.stderr
+    assert "'visitt'" in result.stderr
+    assert not out.exists()
+
+
+def test_a_visit_without_a_row_counts_as_missing_as_in_the_report(parallel_trial: Path) -> None:
+    path = parallel_trial / "assessments.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(("P01,Week 24", "P02,Week 24", "P03,Week 12"))]
+    path.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    said = " ".join(check(parallel_trial).stdout.split())
+    assert "vasi_change: 1 of 18 patients at Week 12, 2 of 18 patients at Week 24" in said
