@@ -21,6 +21,8 @@ __all__ = ["Block", "ClusteredRows", "RandomPart", "gather", "random_part", "uni
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
+FEW_CELLS = 4000
+"""Clusters times rows up to which padding all clusters to one size costs less than a second block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,6 +229,8 @@ def gather(
     sizes = np.bincount(clusters)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     classes = np.ceil(np.log2(np.maximum(sizes, 1))).astype(int)
+    if len(sizes) * int(sizes.max()) <= FEW_CELLS:
+        classes[:] = 0
     found: list[Block] = []
     block, position = np.empty(len(sizes), dtype=np.intp), np.empty(len(sizes), dtype=np.intp)
     for size_class in np.unique(classes):

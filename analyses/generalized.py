@@ -20,9 +20,7 @@ from analyses.cumulative_link import LINKS, CumulativeRows
 from analyses.firth import FirthLimits, FirthSolution, fit_firth
 from analyses.generalized_fit import DISPERSIONS, GeneralizedFit
 from analyses.generalized_response import Responses, read_responses
-from analyses.integrand import predictors
 from analyses.link_estimation import (
-    check_spread,
     independent_columns,
     marginal_model,
     random_of,
@@ -31,7 +29,7 @@ from analyses.link_estimation import (
     solve,
     start_covariances,
 )
-from analyses.marginal_likelihood import MarginalModel, Solution, at_optimum, log_likelihood
+from analyses.marginal_likelihood import MarginalModel, Solution, log_likelihood
 from analyses.optimise import Convergence
 from analyses.quadrature import check_nodes
 from analyses.response_likelihood import Beta, Binomial, NegativeBinomial, Poisson, RowLikelihood
@@ -176,8 +174,7 @@ def fit_responses(
             "The counts do not vary more than a Poisson model has it: theta went to infinity, and the estimates are "
             "those of the Poisson model."
         )
-    fit = _result(read, family, link, random, kept, solution, notes, limit, None)
-    return replace(fit, notes=(*fit.notes, *check_spread(solution, random), *_overdispersion(fit)))
+    return _result(read, family, link, random, kept, solution, notes, limit, None)
 
 
 def _options(family: str, link: str | None, penalty: str | None) -> str:
@@ -371,7 +368,7 @@ def _result(
         solution=solution,
         random=random,
         link=link,
-        notes=tuple(notes),
+        remarks=tuple(notes),
         family=family,
         trials=read.trials,
         offset=read.offset,
@@ -386,36 +383,3 @@ def _notes(random: RandomPart | None, nodes: int) -> list[str]:
     if random is not None and nodes == 1 and (len(random.z) > 1 or random.z[0].shape[1] > 1):
         notes.append("Several random effects a cluster: Laplace's approximation.")
     return notes
-
-
-def _overdispersion(fit: GeneralizedFit) -> list[str]:
-    """A sentence on Pearson's dispersion of counts, random effects at their modes."""
-    grouped = fit.family == "binomial" and bool(np.any(fit.trials > 1))
-    df = fit.n_obs - len(fit.solution.parameters)
-    if not (fit.family == "poisson" or grouped) or df < 1 or not fit.converged:
-        return []
-    chisq = 0.0
-    for block, at in zip(
-        fit.solution.model.rows.blocks,
-        at_optimum(fit.solution),
-        strict=True,
-    ):
-        part = (at.v @ at.mode[:, :, None])[:, :, 0] if block.n_effects else 0.0
-        (eta,) = predictors(block, fit.psi, part)
-        own = block.likelihood
-        if isinstance(own, Poisson):
-            squares = (own.counts - np.exp(eta)) ** 2 / np.exp(eta)
-        else:
-            assert isinstance(own, Binomial)  # the other family with this sentence
-            p = own.link.cdf(eta)
-            squares = (own.successes - own.trials * p) ** 2 / (own.trials * p * (1 - p))
-        chisq += float(block.count @ (block.weight * squares).sum(axis=1))
-    ratio = chisq / df
-    where = " given the random effects' modes" if fit.random is not None else ""
-    sentence = f"Pearson's dispersion{where} is {ratio:.2f} ({chisq:.1f} on {df} degrees of freedom)"
-    if ratio <= 1.2:
-        return [f"{sentence}."]
-    other = "family='negative-binomial'" if fit.family == "poisson" else "a random effect for every row"
-    return [
-        f"{sentence}: more spread than the model has, so that standard errors may be too small; try {other}."
-    ]

@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analyses.firth import FirthLimits
+from analyses.integrand import predictors
+from analyses.link_estimation import check_spread
 from analyses.link_fit import LinkFit
 from analyses.link_prediction import Means, averaged, check_random, with_limits
+from analyses.marginal_likelihood import at_optimum
+from analyses.response_likelihood import Binomial, Poisson
 from outcomes.errors import ModelError, NotEstimableError
 
 __all__ = ["DISPERSIONS", "GeneralizedFit"]
@@ -49,6 +53,11 @@ class GeneralizedFit(LinkFit):
     poisson_limit: bool
     limits: FirthLimits | None
     written: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the data and the fit, in sentences; of counts, whether they are overdispersed."""
+        return (*self.remarks, *check_spread(self.solution, self.random), *_overdispersion(self))
 
     @property
     def formula(self) -> str:
@@ -238,3 +247,36 @@ class GeneralizedFit(LinkFit):
             row = self.dispersion.iloc[0]
             text += f"\n{row['parameter']} {row['estimate']:.4g} (log SE {row['log_std_error']:.4g})"
         return text
+
+
+def _overdispersion(fit: GeneralizedFit) -> tuple[str, ...]:
+    """A sentence on Pearson's dispersion of counts, random effects at their modes."""
+    grouped = fit.family == "binomial" and bool(np.any(fit.trials > 1))
+    df = fit.n_obs - len(fit.solution.parameters)
+    if not (fit.family == "poisson" or grouped) or df < 1 or not fit.converged:
+        return ()
+    chisq = 0.0
+    for block, at in zip(
+        fit.solution.model.rows.blocks,
+        at_optimum(fit.solution),
+        strict=True,
+    ):
+        part = (at.v @ at.mode[:, :, None])[:, :, 0] if block.n_effects else 0.0
+        (eta,) = predictors(block, fit.psi, part)
+        own = block.likelihood
+        if isinstance(own, Poisson):
+            squares = (own.counts - np.exp(eta)) ** 2 / np.exp(eta)
+        else:
+            assert isinstance(own, Binomial)  # the other family with this sentence
+            p = own.link.cdf(eta)
+            squares = (own.successes - own.trials * p) ** 2 / (own.trials * p * (1 - p))
+        chisq += float(block.count @ (block.weight * squares).sum(axis=1))
+    ratio = chisq / df
+    where = " given the random effects' modes" if fit.random is not None else ""
+    sentence = f"Pearson's dispersion{where} is {ratio:.2f} ({chisq:.1f} on {df} degrees of freedom)"
+    if ratio <= 1.2:
+        return (f"{sentence}.",)
+    other = "family='negative-binomial'" if fit.family == "poisson" else "a random effect for every row"
+    return (
+        f"{sentence}: more spread than the model has, so that standard errors may be too small; try {other}.",
+    )

@@ -12,9 +12,11 @@ from analyses.clustered_rows import Block
 __all__ = ["Conditional", "along", "block_modes", "conditional", "factor", "predictors"]
 
 Array = NDArray[np.float64]
-MODE = 1e-12
-"""Largest Newton step of a mode, in standard deviations of the random effect, at which it counts as found."""
-STALLED = 1e-7
+MODE = 1e-7
+"""Newton step, in standard deviations of the random effect, after which a mode is found: its square is rounding."""
+TIGHT = 1e-12
+"""The same where the log-likelihood of a row is not concave."""
+STALLED = 1e-5
 """The same where rounding of a huge log-likelihood lets the search get no nearer."""
 
 
@@ -36,6 +38,8 @@ class Conditional:
         Derivative of every row's random part by u, shape (clusters, rows, d).
     value
         h(m), shape (clusters,).
+    first, second
+        First and second derivatives of the rows' log-likelihoods by their predictors there.
     """
 
     covariance: Array
@@ -44,6 +48,8 @@ class Conditional:
     log_scale: Array
     v: Array
     value: Array
+    first: tuple[Array, ...]
+    second: tuple[tuple[Array, ...], ...]
 
 
 def factor(block: Block, covariance: Array) -> Array:
@@ -114,7 +120,9 @@ def block_modes(
         step = np.asarray(np.clip(_solve(hessian, gradient), -5.0, 5.0), dtype=float)
         u = u + step
         newton = np.abs(step).max(axis=1) / np.maximum(1.0, np.abs(u).max(axis=1))
-        done = newton < (MODE if iteration < 30 else STALLED)
+        # Where a rising curvature was left out, the steps are no longer Newton's, and come nearer slowly.
+        near = MODE if bend.max() <= 0 else TIGHT
+        done = newton < (near if iteration < 30 else STALLED)
         if done.all():
             return u, done
     return u, done
@@ -122,6 +130,9 @@ def block_modes(
 
 def _solve(hessian: Array, gradient: Array) -> Array:
     """Solve the clusters' systems; a matrix singular to rounding is lifted by a share of its largest element."""
+    if hessian.shape[1] == 1:
+        alone: Array = gradient / hessian[:, 0]
+        return alone
     try:
         found = np.linalg.solve(hessian, gradient[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
@@ -153,15 +164,16 @@ def conditional(block: Block, fixed: Array, covariance: Array, mode: Array) -> C
     if not (np.all(np.isfinite(hessian)) and np.all(np.isfinite(value))):
         return None
     if block.n_effects == 0:
-        return Conditional(covariance, mode, hessian, np.zeros(len(v)), v, value)
+        return Conditional(covariance, mode, hessian, np.zeros(len(v)), v, value, first, second)
     if block.n_effects == 1:
         if hessian.min() <= 0:
             return None
-        return Conditional(covariance, mode, 1 / hessian, -np.log(hessian[:, 0, 0]) / 2, v, value)
+        log_scale: Array = -np.log(hessian[:, 0, 0]) / 2
+        return Conditional(covariance, mode, 1 / hessian, log_scale, v, value, first, second)
     try:
         lower = np.linalg.cholesky(hessian)
     except np.linalg.LinAlgError:
         return None
     log_scale = -np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
     inverse: Array = np.asarray(np.linalg.inv(hessian), dtype=float)
-    return Conditional(covariance, mode, inverse, log_scale, v, value)
+    return Conditional(covariance, mode, inverse, log_scale, v, value, first, second)

@@ -217,7 +217,7 @@ def maximise_likelihood(model: MarginalModel, starts: Sequence[Array], method: s
         What the likelihood is, for the sentence: "Laplace's approximation", say.
     """
     everything = np.ones(len(starts[0]), dtype=bool)
-    minimum, how, modes = _search(model, list(starts), everything)
+    minimum, how, last = _search(model, list(starts), everything)
     parameters, free = minimum.theta, everything
     for entry in _small_deviations(model, parameters):
         trial, held = parameters.copy(), free.copy()
@@ -225,18 +225,22 @@ def maximise_likelihood(model: MarginalModel, starts: Sequence[Array], method: s
         trial[column], held[column] = 0.0, False
         again, _, there = _search(model, [trial], held)
         if again.value - minimum.value <= 2 * NO_LOSS and again.converged:
-            parameters, free, minimum, modes = again.theta, held, again, there
+            parameters, free, minimum, last = again.theta, held, again, there
     turned = _column_signs(model, parameters)
-    parameters = np.concatenate([parameters[: model.n_fixed], parameters[model.n_fixed :] * turned])
-    with np.errstate(all="ignore"):
-        # a factor's column and its effect turn together, so that the modes are looked for afresh where one turned
-        found = evaluate_modes(model, parameters, modes if np.all(turned > 0) else None)
-    if found is None:
-        raise _no_modes()
-    _, _, hessian = _slopes(model, parameters, found)
     convergence = _convergence(minimum, how, method)
-    reached = tuple(at.mode for at in found)
-    return Solution(model, parameters, -hessian, free, -minimum.value / 2, convergence, reached)
+    if last is not None and np.all(turned > 0) and np.array_equal(last.parameters, parameters):
+        hessian, modes = last.hessian, last.modes
+    else:
+        # a factor's column and its effect turn together, so that the modes are looked for afresh
+        parameters = np.concatenate([parameters[: model.n_fixed], parameters[model.n_fixed :] * turned])
+        warm = last.modes if last is not None and np.all(turned > 0) else None
+        with np.errstate(all="ignore"):
+            found = evaluate_modes(model, parameters, warm)
+        if found is None:
+            raise _no_modes()
+        _, _, hessian = _slopes(model, parameters, found)
+        modes = tuple(at.mode for at in found)
+    return Solution(model, parameters, -hessian, free, -minimum.value / 2, convergence, modes)
 
 
 def with_boundary(solution: Solution, names: Sequence[str]) -> Solution:
@@ -298,21 +302,30 @@ def _slopes(model: MarginalModel, parameters: Array, found: list[Conditional]) -
     return value, gradient, hessian
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """Parameters, the Hessian of the log-likelihood there, and the modes of every block."""
+
+    parameters: Array
+    hessian: Array
+    modes: tuple[Array, ...]
+
+
 def _search(
     model: MarginalModel, starts: list[Array], free: NDArray[np.bool_]
-) -> tuple[Minimum, str, list[Array] | None]:
+) -> tuple[Minimum, str, _Place | None]:
     """Minimise the deviance over the free parameters; the minimum found has all of them, in their own units.
 
-    Also returned are the method's name and the last modes.
+    Also returned are the method's name and the last place whose slopes were asked for.
     """
     to_parameters = model.to_parameters[:, free]
     held = np.where(free, 0.0, starts[0])
-    warm: list[list[Array]] = []
+    last: list[_Place] = []
 
     def evaluate(theta: Array) -> Point | None:
         parameters = to_parameters @ theta + held
         with np.errstate(all="ignore"):
-            found = evaluate_modes(model, parameters, warm[-1] if warm else None)
+            found = evaluate_modes(model, parameters, last[-1].modes if last else None)
             if found is None:
                 return None
             fixed = parameters[: model.n_fixed]
@@ -323,8 +336,8 @@ def _search(
         reached = found
 
         def slope() -> tuple[Array, Array]:
-            warm[:] = [[at.mode for at in reached]]
             _, gradient, hessian = _slopes(model, parameters, reached)
+            last[:] = [_Place(parameters, hessian, tuple(at.mode for at in reached))]
             return -2 * to_parameters.T @ gradient, -2 * to_parameters.T @ hessian @ to_parameters
 
         return Point(deviance, slope)
@@ -335,7 +348,7 @@ def _search(
         inside.append(scaled[free])
     minimum, how = minimise(evaluate, inside)
     ended = replace(minimum, theta=to_parameters @ minimum.theta + held)
-    return ended, how, warm[-1] if warm else None
+    return ended, how, last[-1] if last else None
 
 
 def _convergence(minimum: Minimum, how: str, method: str) -> Convergence:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from analyses.clustered_rows import RandomPart, gather
 from analyses.cumulative_link import LINKS, CumulativeRows, Link, rows_of_model
 from analyses.link_estimation import (
-    check_spread,
     independent_columns,
     marginal_model,
     no_residual_covariance,
@@ -173,7 +172,7 @@ def fit_grades(
         solution=solution,
         random=random,
         link=link,
-        notes=(*_notes(labels, observed, random, quadrature), *check_spread(solution, random)),
+        remarks=_remarks(labels, observed, random, quadrature),
         grades=names,
         labels=tuple(labels),
         thresholds_of=thresholds,
@@ -296,7 +295,7 @@ def _measurement_is_no_grade(column: pd.Series, name: str) -> None:
         )
 
 
-def _notes(
+def _remarks(
     labels: Sequence[str],
     observed: NDArray[np.intp],
     random: RandomPart | None,

@@ -103,7 +103,6 @@ class _Rows:
 def _rows_at(block: Block, at: Conditional, fixed: Array) -> _Rows:
     r = (at.v @ at.mode[:, :, None])[:, :, 0]
     where = predictors(block, fixed, r)
-    _, first, second = block.likelihood.derivatives(where)
     third, fourth = block.likelihood.higher(where)
     w, direction = block.weight, block.likelihood.direction
 
@@ -113,8 +112,8 @@ def _rows_at(block: Block, at: Conditional, fixed: Array) -> _Rows:
     def along(parts: tuple[Array, ...]) -> Array:
         return np.asarray(sum(c * part for c, part in zip(direction, parts, strict=True) if c))
 
-    a = tuple(w * part for part in first)
-    aa, raa = weighted(second), weighted(third)
+    a = tuple(w * part for part in at.first)
+    aa, raa = weighted(at.second), weighted(third)
     ra, rra = tuple(along(row) for row in aa), tuple(along(row) for row in raa)
     return _Rows(a, along(a), aa, ra, along(ra), raa, rra, along(rra), weighted(fourth))
 
@@ -226,12 +225,20 @@ def _laplace_hessian(block: Block, rows: _Rows, t: _Tangents) -> Array:
     """Second derivative of h along the total tangents."""
     q = t.rows[0].shape[2]
     count = block.count[:, None]
-    total: Array = -np.einsum("c,cdj,cdk->jk", block.count, t.mode, t.mode, optimize=True)
+    flat = t.mode.reshape(-1, q)
+    total = -(np.repeat(block.count, t.mode.shape[1])[:, None] * flat).T @ flat
     total += _quadratic(rows.aa, t.rows, count)
-    bilinear = np.einsum("cm,cmld,cdk->lk", count * rows.r, t.v, t.mode, optimize=True)
+    bilinear = _with_mode(count * rows.r, t)
     total[q - len(bilinear) :] += bilinear
     total[:, q - len(bilinear) :] += bilinear.T
-    return total
+    return np.asarray(total)
+
+
+def _with_mode(weight: Array, t: _Tangents) -> Array:
+    """Sum of ``weight v_dot_l' mode_dot_k`` over clusters and rows, shape (covariance, q)."""
+    summed = (weight[:, :, None, None] * t.v).sum(axis=1).transpose(1, 0, 2)
+    found: Array = summed.reshape(len(summed), -1) @ t.mode.reshape(-1, t.mode.shape[2])
+    return found
 
 
 def _quadratic(square: tuple[tuple[Array, ...], ...], rows: tuple[Array, ...], count: Array) -> Array:
@@ -269,27 +276,34 @@ def _constraint_hessian(
     coupled = np.zeros((t.part.shape[2], q))
     for a, of_row in enumerate(t.rows):
         coupled += _gram(tau, scaled * rows.rra[a], of_row) + _gram(pulled, count * rows.ra[a], of_row)
-    bend = weight * rows.rrr + pull * rows.rr
-    coupled += np.einsum("cm,cmld,cdk->lk", bend, t.v, t.mode, optimize=True)
+    coupled += _with_mode(weight * rows.rrr + pull * rows.rr, t)
     total[q - len(coupled) :] += coupled
     total[:, q - len(coupled) :] += coupled.T
     n = len(coupled)
     through = t.v @ at.inverse[:, None]
-    total[q - n :, q - n :] += np.einsum("cm,cmld,cmed->le", scaled * rows.rr, through, t.v, optimize=True)
-    # 1/2 nu tr(S dK_j S dK_k) of the log-determinant
-    d = v.shape[2]
-    change = np.asarray(sum(x[:, :, None] * y for x, y in zip(rows.rra, t.rows, strict=True)))
-    outer = (sv[..., :, None] * v[..., None, :]).reshape(*v.shape[:2], d * d)
-    moved = outer.transpose(0, 2, 1) @ change
-    if n:
-        weighted = rows.rr[:, :, None] * v
-        mixed = np.einsum("cmd,cmle->cdel", weighted @ at.inverse, t.v, optimize=True)
-        mixed += np.einsum("cmld,cme->cdel", through, weighted, optimize=True)
-        moved[:, :, q - n :] += mixed.reshape(len(v), d * d, n)
-    moved = moved.reshape(len(v), d, d, q)
-    turned = moved.transpose(0, 2, 1, 3)
-    total += np.einsum("c,cdej,cdek->jk", scaled[:, 0] / 2, moved, turned, optimize=True)
+    bent = (scaled * rows.rr)[:, :, None, None] * through
+    left, right = (part.transpose(2, 0, 1, 3).reshape(n, -1) for part in (bent, t.v))
+    total[q - n :, q - n :] += left @ right.T
+    moved = _moved(rows, t, v, sv, through, at.inverse)
+    turned = moved.transpose(0, 2, 1, 3).reshape(-1, q)
+    half = np.repeat(scaled[:, 0] / 2, v.shape[2] ** 2)[:, None]
+    total += moved.reshape(-1, q).T @ (half * turned)
     return total
+
+
+def _moved(rows: _Rows, t: _Tangents, v: Array, sv: Array, through: Array, inverse: Array) -> Array:
+    """Minus the inverse Hessian times its total tangents, (clusters, d, d, q), of the log-determinant's bend."""
+    clusters, m, d = v.shape
+    q, n = t.rows[0].shape[2], t.part.shape[2]
+    change = sum(x[:, :, None] * y for x, y in zip(rows.rra, t.rows, strict=True))
+    outer = (sv[..., :, None] * v[..., None, :]).reshape(clusters, m, d * d)
+    moved: Array = (outer.transpose(0, 2, 1) @ np.asarray(change)).reshape(clusters, d, d, q)
+    weighted = rows.rr[:, :, None] * v
+    turned = (weighted @ inverse).transpose(0, 2, 1) @ t.v.reshape(clusters, m, n * d)
+    moved[..., q - n :] += turned.reshape(clusters, d, n, d).transpose(0, 1, 3, 2)
+    other = through.reshape(clusters, m, n * d).transpose(0, 2, 1) @ weighted
+    moved[..., q - n :] += other.reshape(clusters, n, d, d).transpose(0, 2, 3, 1)
+    return moved
 
 
 def _quadrature(

@@ -2,6 +2,7 @@
 suppressWarnings(suppressPackageStartupMessages({ library(ordinal); library(lme4) }))
 dir <- commandArgs(trailingOnly = TRUE)[1]
 runs <- as.integer(commandArgs(trailingOnly = TRUE)[2])
+large <- commandArgs(trailingOnly = TRUE)[3] == "large"
 sites <- c("trunk", "face", "extremity", "acral")
 read <- function(name, grade) {
   d <- read.csv(file.path(dir, paste0(name, ".csv")))
@@ -25,6 +26,7 @@ clock("ordinal_nested", 1, function() clmm(grade ~ laser * prp * visit + body_si
 b <- read("binary_within", FALSE)
 clock("binary_within", runs, function() glmer(responder ~ laser * prp + body_site + (1 | patient), data = b, family = binomial, nAGQ = 7))
 clock("binary_within_laplace", runs, function() glmer(responder ~ laser * prp + body_site + (1 | patient), data = b, family = binomial))
+if (!large) quit()
 for (name in c("ordinal_factorial_5000", "ordinal_covariate_5000")) {
   d <- read(name, TRUE)
   f <- if (grepl("covariate", name)) grade ~ laser * prp + baseline + (1 | patient) else grade ~ laser * prp + body_site + (1 | patient)
