@@ -346,3 +346,36 @@ def test_residuals_are_whitened_by_their_covariance():
     # whatever the square root, the squared length is r' V^-1 r
     normalised = fit.residuals("normalised")
     assert normalised @ normalised == pytest.approx(raw @ np.linalg.solve(v, raw), rel=1e-8)
+
+
+def test_one_step_of_scoring_ends_the_search_of_balanced_data():
+    rng = np.random.default_rng(61)
+    patient, lesion, visit = (
+        axis.reshape(-1) for axis in np.meshgrid(range(12), range(3), range(4), indexing="ij")
+    )
+    effects = rng.normal(0, 2, 12)[patient] + rng.normal(0, 1, 36)[3 * patient + lesion]
+    data = pd.DataFrame({"patient": patient, "lesion": lesion, "visit": visit, "week": 4.0 * visit})
+    data["value"] = effects + rng.normal(0, 0.5, 12)[patient] * visit + rng.normal(size=len(data))
+    for formula in (
+        "value ~ week + (1 | patient/lesion)",
+        "value ~ week + (1 + week | patient)",
+        "value ~ C(visit) + us(visit | patient:lesion)",
+    ):
+        fit = fit_mixed_model(formula, data)
+        assert fit.convergence.iterations == 1
+        # Newton's method, had it been let go on, would move the deviance by rounding only.
+        assert fit.convergence.gradient < 1e-7
+    for unit in (1e-6, 1e6):
+        scaled = fit_mixed_model("value ~ week + (1 + week | patient)", data.assign(week=unit * data["week"]))
+        assert scaled.convergence.iterations == 1
+
+
+def test_scoring_is_left_out_where_it_does_not_help():
+    rng = np.random.default_rng(62)
+    data = pd.DataFrame({"patient": np.repeat(range(15), 4), "visit": np.tile(range(4), 15)})
+    data["value"] = rng.normal(size=60) - 0.9 * np.repeat(rng.normal(size=30), 2) * np.tile([1, -1], 30)
+    boundary = fit_mixed_model("value ~ 1 + (1 | patient)", data)
+    assert boundary.converged
+    assert boundary.convergence.boundary
+    curved = fit_mixed_model("value ~ 1 + ar1h(visit | patient)", data)
+    assert curved.converged
