@@ -138,7 +138,7 @@ def block_slopes(block: Block, at: Conditional, fixed: Array, rule: Rule) -> Slo
         Parameters: the fixed ones, then those of the covariance.
     """
     if not block.n_effects:
-        return _independent(block, fixed)
+        return _independent(block, at)
     rows = _rows_at(block, at, fixed)
     n_fixed, n_covariance = len(fixed), len(block.tangents)
     v, s = at.v, at.inverse
@@ -180,13 +180,11 @@ def block_slopes(block: Block, at: Conditional, fixed: Array, rule: Rule) -> Slo
     return Slopes(value, gradient, (hessian + hessian.T) / 2)
 
 
-def _independent(block: Block, fixed: Array) -> Slopes:
+def _independent(block: Block, at: Conditional) -> Slopes:
     """Slopes of rows without random effects."""
-    f, first, second = block.likelihood.derivatives(predictors(block, fixed, 0.0))
     w = block.weight
-    gradient = _weighted_rows(tuple(w * part for part in first), block.design)
-    scaled = w * block.count[:, None]
-    return Slopes((w * f).sum(axis=1), gradient, _quadratic(second, block.design, scaled))
+    gradient = _weighted_rows(tuple(w * part for part in at.first), block.design)
+    return Slopes(at.value, gradient, _quadratic(at.second, block.design, w * block.count[:, None]))
 
 
 def _weighted_rows(weights: tuple[Array, ...], design: tuple[Array, ...]) -> Array:
