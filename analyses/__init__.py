@@ -3,8 +3,10 @@
 >>> from analyses import fit_mixed_model, marginal_means, compare_therapies
 """
 
+from analyses.classical_grades import cross_tabulate, stratified_wilcoxon
 from analyses.combination import compare_therapies
 from analyses.formula import MixedFormula, parse_formula
+from analyses.gee import MarginalFit, fit_marginal_model
 from analyses.generalized import GeneralizedFit, fit_generalized_model
 from analyses.graphical import GraphicalProcedure
 from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
@@ -16,12 +18,15 @@ from analyses.ordinal import OrdinalFit, fit_ordinal_model
 from analyses.probability_scale import MarginalProbabilities, marginal_probabilities, odds_ratios
 from analyses.rank_comparison import compare_grades
 from analyses.responders import compare_responders
+from analyses.score_interval import miettinen_nurminen, tango_interval
+from analyses.superiority import model_superiority
 from analyses.verdict import Verdict
 
 __all__ = [
     "ContrastTable",
     "GeneralizedFit",
     "GraphicalProcedure",
+    "MarginalFit",
     "MarginalMeans",
     "MarginalProbabilities",
     "MixedFormula",
@@ -34,11 +39,17 @@ __all__ = [
     "compare_models",
     "compare_responders",
     "compare_therapies",
+    "cross_tabulate",
     "fit_generalized_model",
+    "fit_marginal_model",
     "fit_mixed_model",
     "fit_ordinal_model",
     "marginal_means",
     "marginal_probabilities",
+    "miettinen_nurminen",
+    "model_superiority",
     "odds_ratios",
     "parse_formula",
+    "stratified_wilcoxon",
+    "tango_interval",
 ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analyses import verdict_words as words
 from analyses.combination_questions import (
@@ -58,7 +58,7 @@ def compare_therapies(
 
     Parameters
     ----------
-    fit : MixedModelFit, OrdinalFit or GeneralizedFit
+    fit : MixedModelFit, OrdinalFit, GeneralizedFit or MarginalFit
         A model with the arm as a factor. Contrasts of models of grades, responders and counts are on the scale of
         their link: log odds ratios, log rate ratios. Their interaction is answered on the scale of probabilities (or
         means) too, averaged over patients and covariates, with Bliss' question; where the scales disagree, the
@@ -183,7 +183,9 @@ def t_comparison(estimate: float, std_error: float, df: float, null: float = 0.0
 
     tested = t_table(np.array([estimate]), np.array([std_error]), np.array([df]), null=null)
     statistic, p_value = (float(tested[name].iloc[0]) for name in ("statistic", "p_value"))
-    return Comparison(estimate, std_error, df, statistic, p_value, float(stats.t.sf(statistic, df)), limits)
+    return Comparison(
+        estimate, std_error, df, statistic, p_value, float(scipy.stats.t.sf(statistic, df)), limits
+    )
 
 
 class _Means:
@@ -321,10 +323,10 @@ def _log_residual(
 
 
 def _scale_of(fit: Any, unit: str) -> Scale:
-    if isinstance(fit, LinkFit):
+    if getattr(fit, "link", None) is not None:
         from analyses.link_combination import link_scale
 
-        return link_scale(fit)  # type: ignore[arg-type]
+        return link_scale(fit)
     return Scale("difference of means", "difference", unit=unit)
 
 

@@ -28,6 +28,7 @@ from analyses.combination_questions import (
     MORE_THAN_ADDITIVE,
     InteractionQuestion,
 )
+from analyses.gee import MarginalFit
 from analyses.ordinal_fit import OrdinalFit
 from analyses.probability_scale import MarginalProbabilities, marginal_probabilities
 from analyses.standardisation import LinkModel
@@ -394,8 +395,12 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def link_scale(fit: LinkModel) -> Scale:
+def link_scale(fit: LinkModel | MarginalFit) -> Scale:
     """Return how contrasts on the link scale are read and written."""
+    if isinstance(fit, MarginalFit):
+        if fit.link == "log":
+            return Scale("marginal log rate ratio", "marginal rate ratio", show="ratio")
+        return Scale("marginal log odds ratio of a response", "marginal odds ratio", show="odds ratio")
     if isinstance(fit, OrdinalFit):
         if fit.link == "logit":
             return Scale("log odds ratio of a higher grade", "odds ratio", show="odds ratio")

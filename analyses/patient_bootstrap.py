@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from analyses.bootstrap import FEWEST
 from analyses.contrasts import Weights
 from analyses.generalized import fit_responses
-from analyses.generalized_fit import GeneralizedFit
 from analyses.generalized_response import Responses
 from analyses.model_frame import ModelFrame
 from analyses.ordinal import fit_grades
@@ -26,7 +25,7 @@ from analyses.ordinal_fit import OrdinalFit
 from analyses.probability_scale import MarginalProbabilities, points_of, quantity_of
 from analyses.progress import track
 from analyses.simulate_responses import check_draws, check_generator
-from analyses.standardisation import LinkModel, clusters_of, standardise
+from analyses.standardisation import LinkModel, clusters_of, prepare_points
 from outcomes.errors import ConvergenceError, ModelError, TandemError
 
 __all__ = ["BootstrappedProbabilities", "bootstrap_probabilities", "drawn_fit"]
@@ -157,7 +156,9 @@ def bootstrap_probabilities(
     own, group = _strata(means, cluster, strata)
     rows_of = _rows_of(cluster)
     transform = quantity_of(fit, means.of if means.named or means.scores else None, means.scores)[0]
-    points = points_of(fit, means.specs, means.by, means.every_at)[1]
+    points = prepare_points(
+        fit, points_of(fit, means.specs, means.by, means.every_at)[1], means.over, means.offset
+    )
     found, failures = [], {}
     for number, generator in enumerate(track(_spawned(rng, draws), draws, "Bootstrap of patients")):
         chosen = _drawn(group, generator)
@@ -169,10 +170,8 @@ def bootstrap_probabilities(
             failures[number] = error.message
             continue
         times = np.bincount(chosen, minlength=len(rows_of)).astype(float)[cluster]
-        value = standardise(
-            replace(fitted, frame=fit.frame, **_of_rows(fit)), points, means.over, means.offset, times
-        )
-        found.append((_at_grades(fit, fitted, value.value) @ transform.T).reshape(-1))
+        value = _at_grades(fit, fitted, points.value(fitted, times))
+        found.append((value @ transform.T).reshape(-1))
     if len(failures) > draws / 2:
         reasons = pd.Series(list(failures.values())).value_counts()
         raise ConvergenceError(
@@ -285,14 +284,6 @@ def _own_codes(copy: Codes, subject: Codes) -> Codes:
     """Subjects of different copies are different: codes in the order of their first rows."""
     codes, _ = pd.factorize(copy * (int(subject.max()) + 1) + subject)
     return np.asarray(codes, dtype=np.intp)
-
-
-def _of_rows(fit: LinkModel) -> dict[str, Any]:
-    """What belongs to the rows of the data themselves, for fits of a draw that predict them."""
-    own: dict[str, Any] = {"random": fit.random}
-    if isinstance(fit, GeneralizedFit):
-        own |= {"offset": fit.offset, "trials": fit.trials}
-    return own
 
 
 def _at_grades(fit: LinkModel, fitted: LinkModel, value: Array) -> Array:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses.contrast_table import number
 from analyses.contrasts import Weights
+from analyses.gee import MarginalFit
 from analyses.generalized_fit import GeneralizedFit
 from analyses.ordinal_fit import OrdinalFit
 from analyses.probability_contrasts import ProbabilityContrasts, probability_contrasts
@@ -358,7 +359,7 @@ def bounded_limits(
     estimate: Array, error: Array, df: float, alpha: float, bounds: tuple[float, float | None]
 ) -> tuple[Array, Array]:
     """Limits made on the logit scale between two ends, on the log scale above one; equal where the error is zero."""
-    half = float(stats.t.isf(alpha / 2, df))
+    half = float(scipy.stats.t.isf(alpha / 2, df))
     low, high = bounds
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if high is None:
@@ -371,16 +372,17 @@ def bounded_limits(
     return low + (high - low) * lower, low + (high - low) * upper
 
 
-def odds_ratios(fit: LinkModel, alpha: float = 0.05) -> pd.DataFrame:
-    """Exponentials of the coefficients with their limits: conditional odds, rate or hazard ratios.
+def odds_ratios(fit: LinkModel | MarginalFit, alpha: float = 0.05) -> pd.DataFrame:
+    """Exponentials of the coefficients with their limits: odds, rate or hazard ratios.
 
-    They compare lesions of the same patient (given the random effects and all other terms), and lie farther from
-    one than the marginal ratios of `marginal_probabilities`.
+    Those of mixed models are conditional: they compare lesions of the same patient (given the random effects and all
+    other terms), and odds ratios lie farther from one than the marginal ones of `marginal_probabilities` or of
+    `fit_marginal_model`.
 
     Parameters
     ----------
     fit
-        A model with a logit, log or complementary log-log link.
+        A model of grades, responders or counts with a logit, log or complementary log-log link.
     alpha
         One minus the confidence level.
 
@@ -417,7 +419,7 @@ def odds_ratios(fit: LinkModel, alpha: float = 0.05) -> pd.DataFrame:
     return table
 
 
-def _at_level(fit: LinkModel, alpha: float) -> pd.DataFrame:
+def _at_level(fit: LinkModel | MarginalFit, alpha: float) -> pd.DataFrame:
     if isinstance(fit, GeneralizedFit) and fit.penalty:
         raise ModelError("profile limits under Firth's penalty are at 95 %", expected="alpha=0.05", got=alpha)
     table = fit.linear(np.eye(len(fit.term_names)), alpha)

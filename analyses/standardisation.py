@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analyses.generalized_fit import GeneralizedFit
-from analyses.link_prediction import Means
+from analyses.link_prediction import Means, averaged
 from analyses.ordinal_fit import OrdinalFit
 from outcomes.errors import ModelError
 
@@ -31,6 +31,7 @@ __all__ = [
     "clusters_of",
     "covariance_of",
     "followed",
+    "prepare_points",
     "standardise",
 ]
 
@@ -69,7 +70,6 @@ def standardise(
     points: pd.DataFrame,
     over: str = "rows",
     offset: float | None = None,
-    times: Array | None = None,
 ) -> Standardised:
     """Average expected responses over the rows used, with some variables set to given values.
 
@@ -84,8 +84,6 @@ def standardise(
         many rows there are of him.
     offset
         Added to the linear predictor; None for the rows' own offsets (0 for rates per unit of exposure).
-    times
-        How often each row counts, shape (n,); None for once (a bootstrap's draw has others).
 
     Returns
     -------
@@ -103,7 +101,7 @@ def standardise(
     points = followed(fit, points)
     kinds, first = _kinds(fit, list(points.columns), offset is None)
     cluster = clusters_of(fit)
-    weight = _weights(fit, cluster, over) * (1.0 if times is None else times)
+    weight = _weights(fit, cluster, over)
     own = np.bincount(kinds, weights=weight, minlength=len(first)) / weight.sum()
     rows = fit.frame.data.iloc[first]
     shift = np.zeros(len(first)) if isinstance(fit, OrdinalFit) else fit.offset[first]
@@ -122,6 +120,83 @@ def standardise(
         away = weight[:, None, None] * (each - value[at][:, None]).transpose(1, 0, 2)[kinds] / weight.sum()
         influence[:, at] = _summed(away, cluster, len(influence))
     return Standardised(value, jacobian, influence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedPoints:
+    """What standardised means of many fits with one encoding need: for draws of a bootstrap.
+
+    Attributes
+    ----------
+    design
+        Rows of the full design, every kind of row at every point, points first, shape (points x kinds, columns).
+    z
+        Columns of every random term for the same rows.
+    shift
+        Offsets, shape (points x kinds,).
+    known
+        Whether a point is estimable, shape (points,).
+    kinds, weight
+        Kind and weight of every row used.
+    """
+
+    design: Array
+    z: tuple[Array, ...]
+    shift: Array
+    known: NDArray[np.bool_]
+    kinds: NDArray[np.intp]
+    weight: Array
+
+    def value(self, fit: LinkModel, times: Array) -> Array:
+        """Return the means by another fit of the same encoding, shape (points, columns of that fit).
+
+        Parameters
+        ----------
+        fit
+            The fit of a draw.
+        times
+            How often each row used was drawn, shape (n,).
+        """
+        points = len(self.known)
+        share = np.bincount(self.kinds, weights=self.weight * times, minlength=len(self.design) // points)
+        parts = [self._means(fit, slice(at, at + CHUNK)) for at in range(0, len(self.design), CHUNK)]
+        each = np.concatenate(parts).reshape(points, len(share), -1)
+        found: Array = np.einsum("r,prc->pc", share / share.sum(), each)
+        found[~self.known] = np.nan
+        return found
+
+    def _means(self, fit: LinkModel, part: slice) -> Array:
+        design = self.design[part]
+        variance = np.zeros(len(design))
+        if fit.random is not None:
+            for z, lower in zip(self.z, fit.random.factors(fit.solution.covariance), strict=True):
+                variance += ((z[part] @ lower) ** 2).sum(axis=1)
+        if not isinstance(fit, OrdinalFit):
+            return averaged(fit.link, design[:, fit.kept] @ fit.beta + self.shift[part], variance)[0][:, None]
+        below = fit.threshold_rows(design) @ fit.psi
+        inner = averaged(fit.link, below.reshape(-1), np.repeat(variance, below.shape[1]))[0]
+        edges = np.zeros((len(design), below.shape[1] + 2))
+        edges[:, 1:-1], edges[:, -1] = inner.reshape(below.shape), 1.0
+        return np.diff(edges, axis=1)
+
+
+def prepare_points(fit: LinkModel, points: pd.DataFrame, over: str, offset: float | None) -> PreparedPoints:
+    """Encode every kind of row at every point, once for all draws; arguments as in `standardise`."""
+    points = followed(fit, points)
+    kinds, first = _kinds(fit, list(points.columns), offset is None)
+    crossed = at_points(fit.frame.data.iloc[first], points)
+    design = fit.design_rows(crossed)
+    terms = 0 if fit.random is None else len(fit.random.z)
+    shift = np.zeros(len(first)) if isinstance(fit, OrdinalFit) else fit.offset[first]
+    shift = shift if offset is None else np.full(len(first), offset)
+    return PreparedPoints(
+        design,
+        tuple(fit.random_columns(term, crossed) for term in range(terms)),
+        np.tile(shift, len(points)),
+        np.asarray(fit.estimable(design).reshape(len(points), -1).all(axis=1)),
+        kinds,
+        _weights(fit, clusters_of(fit), over),
+    )
 
 
 def alike_rows(

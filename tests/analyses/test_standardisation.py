@@ -11,7 +11,7 @@ from scipy import integrate, special, stats
 from analyses.generalized import fit_generalized_model
 from analyses.ordinal import fit_ordinal_model
 from analyses.probability_scale import marginal_probabilities, odds_ratios
-from analyses.standardisation import covariance_of, standardise
+from analyses.standardisation import covariance_of, prepare_points, standardise
 from outcomes.errors import ModelError
 
 CASES = Path(__file__).parents[1] / "reference"
@@ -143,6 +143,28 @@ def test_the_sandwich_is_that_of_the_stacked_equations(graded, grades):
     np.testing.assert_allclose(covariance, dense, rtol=1e-8, atol=1e-14)
     assert df == len(patients) - 1
     assert np.array(influence).sum(axis=0) == pytest.approx(0, abs=1e-6)  # scores vanish at the optimum
+
+
+@pytest.mark.parametrize("over", ["rows", "patients"])
+@pytest.mark.parametrize("name", ["responders", "graded"])
+def test_points_encoded_once_give_the_same_means(name, over, request):
+    fit = request.getfixturevalue(name)
+    points = pd.DataFrame({"arm": pd.Categorical(ARMS, ARMS)})
+    found = prepare_points(fit, points, over, None).value(fit, np.ones(fit.n_obs))
+    np.testing.assert_allclose(found, standardise(fit, points, over).value, rtol=1e-12)
+
+
+def test_variables_of_random_effects_follow_what_is_set(grades):
+    """A row set to an arm has that arm's laser in the random effects too."""
+    fit = fit_ordinal_model("grade ~ arm + (1 + laser | patient)", grades, link="probit")
+    found = marginal_probabilities(fit, "arm", of="at least").table.set_index(["arm", "at_least"])["estimate"]
+    (g,) = fit.component_matrices
+    threshold = fit.threshold_table["estimate"].iloc[2]
+    effects = fit.coefficients.set_index("term")["estimate"]
+    for arm, laser in (("prp", 0.0), ("laser_prp", 1.0)):
+        z = np.array([1.0, laser])
+        expected = stats.norm.sf((threshold - effects[f"arm[T.{arm}]"]) / np.sqrt(1 + z @ g @ z))
+        assert found[arm, "G3"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_probabilities_of_grades_add_up_and_at_least_is_their_sum(graded):
