@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses.contrasts import is_all_pairs, shared_reference
 from analyses.graphical import GraphicalProcedure
@@ -134,12 +134,12 @@ def adjust_family(
     sides = 2 if alternative == "two-sided" else 1
     towards = np.abs(t) if sides == 2 else t if alternative == "greater" else -t
     table["p_value"] = np.nan
-    single = np.minimum(sides * stats.t.sf(towards, df), 1.0)
+    single = np.minimum(sides * scipy.stats.t.sf(towards, df), 1.0)
     error = 0.0
     if name in OF_CONTRASTS and len(usable):
         p_value, critical, error = _of_contrasts(family, name, usable, (towards, df, single), alpha, sides)
     else:
-        p_value, critical = single, stats.t.isf(_level(name, alpha, len(usable)) / sides, df)
+        p_value, critical = single, scipy.stats.t.isf(_level(name, alpha, len(usable)) / sides, df)
     table.loc[table.index[usable], "p_value"] = p_value
     if name not in OF_CONTRASTS:
         table["p_value"] = _of_p_values(family, adjust, table["p_value"].to_numpy(dtype=float))
@@ -198,7 +198,7 @@ def _of_contrasts(
             hint='adjust="mvt" takes any contrasts, with their own correlation',
         )
     if len(usable) == 1:
-        return single, stats.t.isf(np.array([alpha / sides]), df), 0.0
+        return single, scipy.stats.t.isf(np.array([alpha / sides]), df), 0.0
     if name == "scheffe":
         return _scheffe(family.correlation(usable), towards, df, alpha)
     if name == "tukey":
@@ -218,9 +218,13 @@ def _scheffe(correlation: Array, towards: Array, df: Array, alpha: float) -> tup
     rank = int((values > SINGULAR * values.max()).sum())
     finite = np.where(np.isfinite(df), df, 1.0)
     p_value = np.where(
-        np.isfinite(df), stats.f.sf(towards**2 / rank, rank, finite), stats.chi2.sf(towards**2, rank)
+        np.isfinite(df),
+        scipy.stats.f.sf(towards**2 / rank, rank, finite),
+        scipy.stats.chi2.sf(towards**2, rank),
     )
-    limit = np.where(np.isfinite(df), rank * stats.f.isf(alpha, rank, finite), stats.chi2.isf(alpha, rank))
+    limit = np.where(
+        np.isfinite(df), rank * scipy.stats.f.isf(alpha, rank, finite), scipy.stats.chi2.isf(alpha, rank)
+    )
     return p_value, np.sqrt(limit), 0.0
 
 

@@ -14,8 +14,8 @@ from math import inf, isfinite, log, nan, sqrt
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses import verdict_words as words
 from analyses.arm_samples import ArmSamples
@@ -250,7 +250,7 @@ def bliss_curve(
         defined = min(alone) >= -ROUNDING
         alike = bool(risks.why_no_contrast(gradient))
         error = nan if alike else risks.std_error(gradient)
-        half = float(stats.t.isf((1 - level) / 2, risks.df)) * error
+        half = float(scipy.stats.t.isf((1 - level) / 2, risks.df)) * error
         excess = observed - expected
         label = (
             f"assumption: {words.format_number(100 * p0, 0)} % of untreated would have responded; {EXCESS}"

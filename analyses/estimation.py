@@ -276,9 +276,9 @@ def convergence(found: Estimate, model: CovarianceModel) -> Convergence:
         )
     else:
         # Below a millionth the digits are those of rounding, and differ between machines.
-        size = f"{minimum.gradient:.1g}" if minimum.gradient > 1e-6 else "below 1e-6"
+        largest = f"{minimum.gradient:.1g}" if minimum.gradient > 1e-6 else "below 1e-6"
         steps = f"{minimum.iterations} step{'' if minimum.iterations == 1 else 's'}"
-        sentence = f"Converged ({how}, {steps}; largest derivative {size})."
+        sentence = f"Converged ({how}, {steps}; largest derivative {largest})."
     converged = minimum.converged and not edge
     if converged and found.confounded:
         sentence += (

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 from outcomes.errors import ConvergenceError
 
@@ -102,7 +103,7 @@ def fit_firth(
             got=f"a largest score of {largest:.2g} after {steps} steps",
             hint="leave out terms that the data cannot tell apart",
         )
-    limits = _profile(data, beta, penalised, information, stats.chi2.isf(alpha, 1))
+    limits = _profile(data, beta, penalised, information, scipy.stats.chi2.isf(alpha, 1))
     scaled = FirthLimits(limits.low / size, limits.high / size, limits.ratio)
     return FirthSolution(
         beta / size, information * np.outer(size, size), penalised, plain, steps, largest, scaled
@@ -155,6 +156,6 @@ def _profile(data: _Data, beta: Array, penalised: float, information: Array, cri
                 end = beta[at] + sign * far * error[at]
                 if excess(end) > 0:
                     warm[0] = beta
-                    limits[at] = optimize.brentq(excess, beta[at], end, xtol=1e-10, rtol=1e-12)
+                    limits[at] = scipy.optimize.brentq(excess, beta[at], end, xtol=1e-10, rtol=1e-12)
                     break
     return FirthLimits(low, high, ratio)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses.firth import FirthLimits
 from analyses.integrand import predictors
@@ -98,7 +98,7 @@ class GeneralizedFit(LinkFit):
         root = np.sign(self.beta) * np.sqrt(self.limits.ratio)
         return pd.DataFrame(table).assign(
             statistic=root,
-            p_value=2 * stats.norm.sf(np.abs(root)),
+            p_value=2 * scipy.stats.norm.sf(np.abs(root)),
             conf_low=self.limits.low,
             conf_high=self.limits.high,
         )
@@ -133,7 +133,7 @@ class GeneralizedFit(LinkFit):
             return pd.DataFrame([[own, np.inf, np.nan, np.nan, np.nan]], columns=columns)
         at = len(self.kept)
         error = float(np.sqrt(self.solution.inverse[at, at]))
-        half = stats.norm.isf(0.025) * error
+        half = scipy.stats.norm.isf(0.025) * error
         log = float(self.psi[at])
         row = [own, np.exp(log), error, np.exp(log - half), np.exp(log + half)]
         return pd.DataFrame([row], columns=columns)

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analyses.inference import COLUMNS
 from outcomes.rounding import (
@@ -201,7 +201,7 @@ def implied_level(table: pd.DataFrame) -> float | None:
     if not len(known):
         return None
     distance = (known["conf_high"] - known["estimate"]) / known["std_error"]
-    levels = 1 - 2 * stats.t.sf(distance.to_numpy(), known["df"].to_numpy())
+    levels = 1 - 2 * scipy.stats.t.sf(distance.to_numpy(), known["df"].to_numpy())
     # 1e-6: of a limit far from zero the subtraction leaves fewer digits than rounding alone would.
     return significant(float(np.median(levels)), 4) if np.ptp(levels) < 1e-6 else None
 

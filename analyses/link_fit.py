@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from analyses.anova import term_hypotheses
 from analyses.clustered_rows import RandomPart
@@ -271,7 +271,7 @@ class LinkFit:
             chisq = float(tested["statistic"] * tested["num_df"])
             df = int(tested["num_df"])
             rows.append(
-                {"term": term, "df": df, "statistic": chisq, "p_value": float(stats.chi2.sf(chisq, df))}
+                {"term": term, "df": df, "statistic": chisq, "p_value": float(scipy.stats.chi2.sf(chisq, df))}
             )
         return pd.DataFrame(rows, columns=["term", "df", "statistic", "p_value"])
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses.cumulative_link import LINKS
 from analyses.quadrature import normal_rule
@@ -103,7 +103,7 @@ def with_limits(
             np.einsum("np,pq,nq->n", jacobian[:, known], vcov[np.ix_(known, known)], jacobian[:, known]), 0
         )
     )
-    half = stats.norm.isf(alpha / 2)
+    half = scipy.stats.norm.isf(alpha / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         if bounds[1] is None:
             factor = np.exp(half * error / estimate)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+import scipy
 
 from analyses.html_tables import Cell, HtmlView, number_table, p_value_text, to_html
 from analyses.nesting import find_nesting, spans
@@ -245,4 +245,4 @@ def _test(
 
 def _tail(statistic: float, df: int) -> float:
     """P(chi-squared with df >= statistic); df of zero is a mass at zero."""
-    return float(chi2.sf(statistic, df)) if df else float(statistic <= 0)
+    return float(scipy.stats.chi2.sf(statistic, df)) if df else float(statistic <= 0)

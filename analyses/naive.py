@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses import verdict_words as words
 from analyses.verdict import Rules, Verdict, VerdictRow
@@ -308,9 +308,9 @@ def _welch(
     empty = dict.fromkeys(("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"), nan)
     if min(len(x), len(y)) < 2 or np.ptp(x) + np.ptp(y) == 0:
         return {"n": float(len(x) + len(y)), **empty}
-    found = stats.ttest_ind(sign * x, sign * y, equal_var=False)
+    found = scipy.stats.ttest_ind(sign * x, sign * y, equal_var=False)
     interval = found.confidence_interval(rules.level)
-    one_sided = float(stats.t.sf(found.statistic, found.df))
+    one_sided = float(scipy.stats.t.sf(found.statistic, found.df))
     difference = sign * float(x.mean() - y.mean())
     error = float(np.sqrt(x.var(ddof=1) / len(x) + y.var(ddof=1) / len(y)))
     return {
@@ -328,7 +328,7 @@ def _pair(wide: pd.DataFrame, first: Any, second: Any) -> list[Any]:
     both = wide[[first, second]].dropna().to_numpy(dtype=float)
     if len(both) < 4 or np.ptp(both, axis=0).min() == 0:
         return [str(first), str(second), len(both), nan, nan, nan]
-    found = stats.pearsonr(both[:, 0], both[:, 1])
+    found = scipy.stats.pearsonr(both[:, 0], both[:, 1])
     interval = found.confidence_interval(0.95)
     return [
         str(first),
@@ -360,7 +360,7 @@ def _consistency(complete: pd.DataFrame) -> tuple[float, float, float]:
         table = pingouin.intraclass_corr(long, targets="patient", raters="arm", ratings="value")
     row = table.set_index("Type").loc["ICC(C,1)"]
     f, df1, df2 = float(row["F"]), float(row["df1"]), float(row["df2"])
-    low, high = f / float(stats.f.isf(0.025, df1, df2)), f * float(stats.f.isf(0.025, df2, df1))
+    low, high = f / float(scipy.stats.f.isf(0.025, df1, df2)), f * float(scipy.stats.f.isf(0.025, df2, df1))
     return float(row["ICC"]), (low - 1) / (low + arms - 1), (high - 1) / (high + arms - 1)
 
 
@@ -387,7 +387,7 @@ def _of_lesions(rows: pd.DataFrame, patient: str, arm: str, value: str) -> tuple
         return nan, nan, nan
     f = (left[0] - left[1]) / df1 / (left[1] / df2)
     k = (len(y) - float((counts**2 / counts.sum(axis=1, keepdims=True)).sum())) / df1
-    ratios = (f, f / float(stats.f.isf(0.025, df1, df2)), f * float(stats.f.isf(0.025, df2, df1)))
+    ratios = (f, f / float(scipy.stats.f.isf(0.025, df1, df2)), f * float(scipy.stats.f.isf(0.025, df2, df1)))
     icc, low, high = ((ratio - 1) / (ratio - 1 + k) for ratio in ratios)
     return icc, low, high
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array], "Point | None"]
@@ -144,7 +144,9 @@ def quasi_newton(evaluate: Evaluate, start: Array) -> Minimum:
         return point.value, point.slope()[0]
 
     with np.errstate(over="ignore", invalid="ignore"):
-        found = minimize(objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 1000})
+        found = scipy.optimize.minimize(
+            objective, start, jac=True, method="BFGS", options={"gtol": 1e-6, "maxiter": 1000}
+        )
     return Minimum(
         found.x, float(found.fun), float(np.abs(found.jac).max(initial=0.0)), int(found.nit), False
     )

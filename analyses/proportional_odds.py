@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from outcomes.errors import ConvergenceError
 
@@ -80,7 +80,7 @@ def _test_term(fit: OrdinalFit, term: str, columns: NDArray[np.intp], alpha: flo
             "answer": f"{NOT_TESTABLE}: with an effect at each threshold: {freer.convergence.sentence}"
         }
     statistic = max(0.0, 2 * (freer.loglik - fit.loglik))
-    p_value = float(stats.chi2.sf(statistic, df))
+    p_value = float(scipy.stats.chi2.sf(statistic, df))
     return row | {
         "loglik": freer.loglik,
         "statistic": statistic,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from math import nan, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses.combination import t_comparison
 from analyses.verdict import Comparison, not_estimable
@@ -98,8 +98,8 @@ def fisher_difference(r1: int, n1: int, r2: int, n2: int) -> Comparison:
         std_error=sqrt(p1 * (1 - p1) / n1 + p2 * (1 - p2) / n2),
         df=nan,
         statistic=nan,
-        p_value=min(1.0, float(stats.fisher_exact(table).pvalue)),
-        p_benefit=min(1.0, float(stats.fisher_exact(table, alternative="greater").pvalue)),
+        p_value=min(1.0, float(scipy.stats.fisher_exact(table).pvalue)),
+        p_benefit=min(1.0, float(scipy.stats.fisher_exact(table, alternative="greater").pvalue)),
         limits=limits,
     )
 
@@ -121,8 +121,8 @@ def mcnemar_difference(table: PairedTable) -> Comparison:
     difference = (table.first_only - table.second_only) / n
     two_sided = greater = 1.0
     if discordant:
-        two_sided = float(stats.binomtest(table.first_only, discordant).pvalue)
-        greater = float(stats.binomtest(table.first_only, discordant, alternative="greater").pvalue)
+        two_sided = float(scipy.stats.binomtest(table.first_only, discordant).pvalue)
+        greater = float(scipy.stats.binomtest(table.first_only, discordant, alternative="greater").pvalue)
     return Comparison(
         estimate=difference,
         std_error=sqrt(max(0.0, discordant / n - difference**2) / n),

@@ -12,8 +12,8 @@ from math import exp, log, nan, sqrt
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
 
 from outcomes.errors import ModelError
 
@@ -159,11 +159,11 @@ def mann_whitney(x: ArrayLike, y: ArrayLike) -> MannWhitney:
     both = np.concatenate([x, y])
     if np.ptp(both) == 0:
         return MannWhitney(len(x) * len(y) / 2, nan, 1.0, 1.0, 1.0, 1.0, 1.0)
-    corrected = stats.mannwhitneyu(x, y, method="asymptotic")
-    greater = stats.mannwhitneyu(x, y, alternative="greater", method="asymptotic")
-    plain = stats.mannwhitneyu(x, y, use_continuity=False, method="asymptotic")
+    corrected = scipy.stats.mannwhitneyu(x, y, method="asymptotic")
+    greater = scipy.stats.mannwhitneyu(x, y, alternative="greater", method="asymptotic")
+    plain = scipy.stats.mannwhitneyu(x, y, use_continuity=False, method="asymptotic")
     u = float(corrected.statistic)
-    z = float(stats.norm.isf(plain.pvalue / 2)) * float(np.sign(u - len(x) * len(y) / 2))
+    z = float(scipy.stats.norm.isf(plain.pvalue / 2)) * float(np.sign(u - len(x) * len(y) / 2))
     exact, exact_greater = _exact_rank_sum(both, len(x))
     return MannWhitney(
         u, z, float(corrected.pvalue), float(greater.pvalue), float(plain.pvalue), exact, exact_greater
@@ -179,7 +179,7 @@ def _exact_rank_sum(values: Array, m: int) -> tuple[float, float]:
     n = len(values)
     if n > EXACT_LIMIT:
         return nan, nan
-    doubled = np.rint(2 * stats.rankdata(values)).astype(int)
+    doubled = np.rint(2 * scipy.stats.rankdata(values)).astype(int)
     observed = int(doubled[:m].sum())
     largest = int(np.sort(doubled)[n - m :].sum())
     # shares[k, s]: probability that, of the values seen, k were chosen with sum s (sequential sampling)
@@ -238,7 +238,7 @@ def probability_of_superiority(
         chosen = "newcombe"
 
     def limits(tail: float) -> tuple[float, float]:
-        z = float(stats.norm.isf(tail))
+        z = float(scipy.stats.norm.isf(tail))
         if chosen == "wald":
             return theta - z * error, theta + z * error
         if chosen == "logit":
@@ -271,8 +271,8 @@ def _newcombe_limits(theta: float, m: int, n: int, z: float) -> tuple[float, flo
         return (theta - t) ** 2 - z * z * variance(t)
 
     tiny = 1e-12
-    low = 0.0 if theta <= 0 else float(optimize.brentq(gap, tiny, theta - tiny, xtol=1e-12))
-    high = 1.0 if theta >= 1 else float(optimize.brentq(gap, theta + tiny, 1 - tiny, xtol=1e-12))
+    low = 0.0 if theta <= 0 else float(scipy.optimize.brentq(gap, tiny, theta - tiny, xtol=1e-12))
+    high = 1.0 if theta >= 1 else float(scipy.optimize.brentq(gap, theta + tiny, 1 - tiny, xtol=1e-12))
     return low, high
 
 
@@ -300,12 +300,12 @@ def brunner_munzel(x: ArrayLike, y: ArrayLike) -> BrunnerMunzel:
     ]
     if not sum(shares) > 0:
         return BrunnerMunzel(nan, nan, nan, nan, nan)
-    found = stats.brunnermunzel(y, x)
+    found = scipy.stats.brunnermunzel(y, x)
     # scipy keeps its degrees of freedom to itself: Welch's, of the placements (Brunner & Munzel 2000).
     df = sum(shares) ** 2 / sum(share**2 / (n - 1) for share, n in zip(shares, (len(x), len(y)), strict=True))
     statistic = float(found.statistic)
     return BrunnerMunzel(
-        statistic, df, float(found.pvalue), float(stats.t.sf(statistic, df)), sqrt(sum(shares))
+        statistic, df, float(found.pvalue), float(scipy.stats.t.sf(statistic, df)), sqrt(sum(shares))
     )
 
 
@@ -341,7 +341,7 @@ def paired_probability_of_superiority(pairs: Sequence[tuple[Array, Array]]) -> P
 
     def limits(tail: float) -> tuple[float, float]:
         if not degenerate:
-            return _logit_limits(theta, error, float(stats.t.isf(tail, n - 1)))
+            return _logit_limits(theta, error, float(scipy.stats.t.isf(tail, n - 1)))
         from statsmodels.stats.proportion import proportion_confint
 
         low, high = proportion_confint(theta * n, n, alpha=2 * tail, method="wilson")
@@ -373,8 +373,8 @@ def sign_test(scores: ArrayLike) -> SignTest:
     wins, losses = int((signs > 0).sum()), int((signs < 0).sum())
     if wins + losses == 0:
         return SignTest(0, len(signs), 0, 1.0, 1.0)
-    two_sided = stats.binomtest(wins, wins + losses).pvalue
-    greater = stats.binomtest(wins, wins + losses, alternative="greater").pvalue
+    two_sided = scipy.stats.binomtest(wins, wins + losses).pvalue
+    greater = scipy.stats.binomtest(wins, wins + losses, alternative="greater").pvalue
     return SignTest(wins, len(signs) - wins - losses, losses, float(two_sided), float(greater))
 
 
@@ -406,7 +406,7 @@ def signed_rank(differences: ArrayLike, zeros: Literal["pratt", "dropped"] = "pr
     moving = ranked != 0
     if not moving.any():
         return SignedRank(0.0, zeros, len(given), n_zero, 1.0, 1.0)
-    doubled = np.rint(2 * stats.rankdata(np.abs(ranked))).astype(int)[moving]
+    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(ranked))).astype(int)[moving]
     observed = int(doubled[ranked[moving] > 0].sum())
     total = int(doubled.sum())
     shares = np.zeros(total + 1)

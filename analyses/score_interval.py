@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import acos, cos, exp, inf, isfinite, log, nan, pi, sqrt
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
 
 from analyses.proportions import PairedTable
 from outcomes.errors import ModelError
@@ -89,7 +89,7 @@ def miettinen_nurminen(
         Where the numbers are no counts, or a measure or level is unknown.
     """
     strata = _checked(r1, n1, r2, n2, measure, alpha)
-    z = float(stats.norm.isf(alpha / 2))
+    z = float(scipy.stats.norm.isf(alpha / 2))
     null = 0.0 if measure == "difference" else 1.0
 
     def score(value: float) -> float:
@@ -98,7 +98,7 @@ def miettinen_nurminen(
     estimate = _estimate(strata, measure, score)
     low, high = _limits(score, measure, estimate, z)
     statistic = score(null)
-    return ScoreInterval(estimate, low, high, statistic, 2 * float(stats.norm.sf(abs(statistic))))
+    return ScoreInterval(estimate, low, high, statistic, 2 * float(scipy.stats.norm.sf(abs(statistic))))
 
 
 def _checked(
@@ -242,7 +242,7 @@ def _crossing(score: Callable[[float], float], measure: str, level: float) -> fl
         return outer[0]
     if gap(ends[1]) >= 0:
         return outer[1]
-    root = float(optimize.brentq(gap, *ends, xtol=1e-13, rtol=1e-13, maxiter=500))
+    root = float(scipy.optimize.brentq(gap, *ends, xtol=1e-13, rtol=1e-13, maxiter=500))
     return float(value_of(root))
 
 
@@ -271,7 +271,7 @@ def tango_interval(table: PairedTable, alpha: float = 0.05) -> ScoreInterval:
         raise ModelError("there are no pairs", expected="at least one pair", got=n)
     if not 0 < alpha < 1:
         raise ModelError("alpha is one minus the confidence level", expected="between 0 and 1", got=alpha)
-    z = float(stats.norm.isf(alpha / 2))
+    z = float(scipy.stats.norm.isf(alpha / 2))
 
     def score(value: float) -> float:
         # Most likely probability of "second only" under the difference (Tango's equation 8).
@@ -287,5 +287,5 @@ def tango_interval(table: PairedTable, alpha: float = 0.05) -> ScoreInterval:
 
     low, high = _crossing(score, "difference", z), _crossing(score, "difference", -z)
     statistic = score(0.0)
-    p_value = 2 * float(stats.norm.sf(abs(statistic))) if isfinite(statistic) else nan
+    p_value = 2 * float(scipy.stats.norm.sf(abs(statistic))) if isfinite(statistic) else nan
     return ScoreInterval((b - c) / n, low, high, statistic, p_value)

@@ -14,8 +14,8 @@ of likelihoods that do.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from analyses.cumulative_link import CumulativeRows
 from analyses.integrand import predictors
@@ -89,7 +89,7 @@ def diverging_parameters(rows: CumulativeRows) -> NDArray[np.intp]:
 
 def _best(constraints: Array, objective: Array) -> float:
     """Largest ``objective'd`` over directions d in the unit box with ``constraints @ d >= 0``."""
-    found = linprog(
+    found = scipy.optimize.linprog(
         -objective, A_ub=-constraints, b_ub=np.zeros(len(constraints)), bounds=(-1, 1), method="highs"
     )
     return -float(found.fun)

@@ -25,8 +25,9 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import special
 
 Array = NDArray[np.float64]
 
@@ -79,8 +80,8 @@ def critical_value(largest: LargestT, alpha: float, df: float, sides: int) -> fl
     sides
         2 for the largest absolute value, 1 for the largest value.
     """
-    low = float(stats.t.isf(alpha / sides, df))
-    high = float(stats.t.isf(alpha / sides / largest.size, df))
+    low = float(scipy.stats.t.isf(alpha / sides, df))
+    high = float(scipy.stats.t.isf(alpha / sides / largest.size, df))
     # The ends are those of one statistic and of Bonferroni's inequality; the largest lies between.
     if high - low < 1e-12 * max(1.0, abs(high)):
         return high
@@ -92,12 +93,12 @@ def critical_value(largest: LargestT, alpha: float, df: float, sides: int) -> fl
         return low
     if excess(high) >= 0:
         return high
-    return float(optimize.brentq(excess, low, high, xtol=1e-9, rtol=1e-11))
+    return float(scipy.optimize.brentq(excess, low, high, xtol=1e-9, rtol=1e-11))
 
 
 def adjusted_tail(largest: LargestT, t: float, df: float, sides: int) -> float:
     """``P(max > t)``, kept between the p-value of one statistic and Bonferroni's bound."""
-    single = float(sides * stats.t.sf(t, df))
+    single = float(sides * scipy.stats.t.sf(t, df))
     return float(min(max(largest.tail(t, df), single), largest.size * single, 1.0))
 
 
@@ -361,7 +362,7 @@ def _directions(rank: int, k: int) -> Array:
         turn = 2 * np.pi * (np.arange(CIRCLE) + 0.5) / CIRCLE
         return np.stack([np.cos(turn), np.sin(turn)], axis=-1)[None]
     per_shift = 2 ** int(np.clip(np.log2(WORK / SHIFTS / 2 / k**2), 10, 13))
-    points = stats.qmc.Sobol(rank - 1, scramble=False).random(per_shift) + 0.5 / per_shift
+    points = scipy.stats.qmc.Sobol(rank - 1, scramble=False).random(per_shift) + 0.5 / per_shift
     primes = np.sqrt(_primes(rank - 1))
     shifts = (np.arange(SHIFTS)[:, None] * primes) % 1  # Richtmyer's points, so that no generator is needed
     normal = special.ndtri(np.clip((points + shifts[:, None, :]) % 1, 1e-12, 1 - 1e-12))

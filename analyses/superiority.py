@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analyses.link_prediction import averaged, inverse_link
 from analyses.ordinal_fit import OrdinalFit
@@ -142,7 +142,7 @@ def _tested(value: Array, error: Array, df: float, alpha: float) -> pd.DataFrame
             "std_error": error,
             "df": df,
             "statistic": statistic,
-            "p_value": 2 * stats.t.sf(np.abs(statistic), df),
+            "p_value": 2 * scipy.stats.t.sf(np.abs(statistic), df),
             "conf_low": low,
             "conf_high": high,
         }

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from analyses.covariance_model import CovarianceModel
 from analyses.covariance_quantities import ZERO, Quantity, quantities
@@ -72,7 +72,7 @@ def profile_intervals(
     check_converged(fit)
     wanted = choose_quantities(fit.model, parameters)
     surface = deviance_surface(fit)
-    height = float(chi2.ppf(1 - alpha, 1))
+    height = float(scipy.stats.chi2.ppf(1 - alpha, 1))
     spreads = _rough_errors(fit, surface)
     found: dict[tuple[str, int], Limit] = {}
 
