@@ -56,6 +56,8 @@ class Runner:
         Of the last fit.
     problem
         Why there is no (further) fit.
+    limit
+        Seconds after which a fit was stopped.
     """
 
     program: str
@@ -65,6 +67,7 @@ class Runner:
     cpus: list[float] = field(default_factory=list)
     loglik: float | None = None
     problem: str | None = None
+    limit: float | None = None
 
     def answer(self, seconds: float) -> dict[str, Any] | None:
         """Return the next line of its output, or None where it does not come in time or the process has ended."""
@@ -91,7 +94,7 @@ class Runner:
         self.process.stdin.flush()
         found = self.answer(limit)
         if found is None:
-            self.problem = f"not within {limit:.0f} s"
+            self.problem, self.limit = f"not within {limit:.0f} s", limit
         elif "problem" in found:
             self.problem = str(found["problem"])
         else:
@@ -182,6 +185,7 @@ def _row(case: Case, runner: Runner, rival: Rival, rows: int) -> dict[str, Any]:
         "at_least": rival.at_least,
         "elsewhere": rival.seconds,
         "problem": problem,
+        "limit": runner.limit if problem else None,
     }
 
 
@@ -224,9 +228,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--cases", nargs="*", default=[case.name for case in CASES])
     parser.add_argument("--rounds", type=int, default=15, help="measured fits of each program")
     parser.add_argument(
-        "--budget", type=float, default=12.0, help="seconds after which a program gets no more rounds"
+        "--budget", type=float, default=8.0, help="seconds after which a program gets no more rounds"
     )
-    parser.add_argument("--limit", type=float, default=45.0, help="seconds that one fit may take")
+    parser.add_argument("--limit", type=float, default=30.0, help="seconds that one fit may take")
     parser.add_argument("--patients", type=int, nargs="*", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--output", type=Path, default=HERE.parent / "docs")
     return parser.parse_args()

@@ -31,6 +31,13 @@ COLOURS = {
     "Python": "#D55E00",
 }  # Okabe and Ito (2008): told apart by every kind of colour vision
 MARKS = {"R": "o", "Python": "s"}
+AIM: dict[str, Any] = {
+    "marker": "|",
+    "color": "black",
+    "markersize": 9,
+    "markeredgewidth": 1.6,
+    "linestyle": "none",
+}
 INTRODUCTION = """\
 # How fast is the engine?
 
@@ -133,6 +140,14 @@ def _row(mine: pd.Series, other: pd.Series, asked: str) -> list[str]:
             asked,
             "",
         ]
+    if not np.isnan(other["limit"]):
+        return [
+            str(name),
+            other["problem"],
+            f"more than {ratio(other['limit'] / mine['minimum'])}",
+            asked,
+            "",
+        ]
     return [str(name), str(other["problem"]).splitlines()[0], "", asked, ""]
 
 
@@ -200,12 +215,12 @@ def plot_ratios(results: pd.DataFrame, directory: Path) -> None:
     lines: list[tuple[str, pd.Series | None, float]] = []
     for title, rows in results.groupby("title", sort=False):
         mine = rows[rows["program"] == "tandem"]["minimum"].iloc[0]
-        others = rows[(rows["program"] != "tandem") & rows["minimum"].notna()]
+        reached = rows["minimum"].fillna(rows["limit"])
+        others = rows[(rows["program"] != "tandem") & reached.notna()]
         if len(others):
             lines.append((str(title), None, np.nan))
-            lines.extend((row["program"], row, row["minimum"] / mine) for _, row in others.iterrows())
+            lines.extend((row["program"], row, reached[at] / mine) for at, row in others.iterrows())
     figure, axis = plt.subplots(figsize=(7.2, 0.21 * len(lines) + 0.9))
-    shown: set[str] = set()
     for at, (name, row, value) in enumerate(lines):
         y = len(lines) - at
         if row is None:
@@ -221,31 +236,16 @@ def plot_ratios(results: pd.DataFrame, directory: Path) -> None:
             )
             continue
         kind = KIND[row["program"]]
-        label = None if kind in shown else f"{kind} program"
-        shown.add(kind)
         axis.hlines(y, 1, value, color=COLOURS[kind], linewidth=1, alpha=0.6)
-        axis.plot(value, y, MARKS[kind], color=COLOURS[kind], markersize=5, label=label, linestyle="none")
-        axis.annotate(
-            f" {ratio(value)}",
-            (max(value, 1.0), y),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
+        stopped = bool(np.isnan(row["minimum"]))
+        axis.plot(
+            value, y, ">" if stopped else MARKS[kind], color=COLOURS[kind], markersize=5, linestyle="none"
         )
+        text = f"more than {ratio(value)}" if stopped else ratio(value)
+        axis.annotate(text, (max(value, 1.0), y), (7, 0), textcoords="offset points", va="center", fontsize=8)
         axis.text(-0.01, y, name, transform=axis.get_yaxis_transform(), va="center", ha="right")
         if not np.isnan(row["at_least"]):
-            first = "aim" not in shown
-            shown.add("aim")
-            axis.plot(
-                row["at_least"],
-                y,
-                "|",
-                color="black",
-                markersize=9,
-                markeredgewidth=1.6,
-                label="aim" if first else None,
-            )
+            axis.plot(row["at_least"], y, **AIM)
     axis.set_xscale("log")
     axis.axvline(1, color="black", linewidth=0.8)
     low, high = axis.get_xlim()
@@ -255,10 +255,10 @@ def plot_ratios(results: pd.DataFrame, directory: Path) -> None:
     axis.spines["left"].set_visible(False)
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_xlabel("tandem is this many times faster (log scale)")
-    handles, labels = axis.get_legend_handles_labels()
-    order = np.argsort([["R program", "Python program", "aim"].index(label) for label in labels])
-    handles, labels = [handles[at] for at in order], [labels[at] for at in order]
-    axis.legend(handles, labels, loc="lower right", frameon=True, framealpha=1, edgecolor="none", fontsize=8)
+    for kind, colour in COLOURS.items():
+        axis.plot([], [], MARKS[kind], color=colour, markersize=5, label=f"{kind} program")
+    axis.plot([], [], **AIM, label="aim")
+    axis.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none", fontsize=8)
     _save(plt, figure, directory, "benchmarks")
 
 
