@@ -231,3 +231,25 @@ def test_rows_of_a_kind_are_found_exactly():
     first, kind = unique_rows(matrix)
     assert len(first) == 3
     np.testing.assert_array_equal(matrix[first][kind], matrix)
+
+
+def test_many_clusters_in_several_blocks_add_up():
+    rng = np.random.default_rng(6)
+    patients = np.repeat(np.arange(2500), 4)
+    design = np.column_stack([np.ones(10_000), rng.normal(size=10_000)])
+    counts = rng.poisson(1.5, 10_000).astype(float)
+
+    def total(keep):
+        random = random_part(
+            [np.ones((keep.sum(), 1))], [patients[keep] - patients[keep].min()], [True], ["a"]
+        )
+        zero = np.zeros(int(keep.sum()))
+        own = (design[keep],)
+        rows = gather(Poisson(counts[keep]), own, (zero,), counts[keep][:, None], zero + 1, random)
+        model = MarginalModel(rows, 7, np.eye(2), np.ones(1))
+        return len(rows.blocks), log_likelihood(model, np.array([0.2, 0.1, 0.6]))
+
+    blocks, whole = total(patients >= 0)
+    halves = [total(patients < 900)[1], total(patients >= 900)[1]]
+    assert blocks > 1
+    assert whole == pytest.approx(sum(halves), rel=1e-13)
