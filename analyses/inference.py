@@ -40,18 +40,9 @@ def t_table(
         statistic = np.where(std_error > 0, (estimate - null) / std_error, np.nan)
     # scipy.stats calls the same functions, but takes half a second to import and longer over a small table.
     half = -special.stdtrit(df, alpha / 2) * std_error
-    return pd.DataFrame(
-        {
-            "estimate": estimate,
-            "std_error": std_error,
-            "df": df,
-            "statistic": statistic,
-            "p_value": 2 * special.stdtr(df, -np.abs(statistic)),
-            "conf_low": estimate - half,
-            "conf_high": estimate + half,
-        },
-        columns=list(COLUMNS),
-    )
+    p_value = 2 * special.stdtr(df, -np.abs(statistic))
+    columns = (estimate, std_error, df, statistic, p_value, estimate - half, estimate + half)
+    return pd.DataFrame(np.stack(columns, axis=1), columns=list(COLUMNS))
 
 
 def f_table(statistic: Sequence[float], num_df: Sequence[float], den_df: Sequence[float]) -> pd.DataFrame:

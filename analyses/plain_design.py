@@ -83,7 +83,7 @@ def plain_response(terms: Any, frame: pd.DataFrame) -> Array | None:
     if len(factors) != 1 or factors[0].eval_method.value != "lookup":
         return None
     column = frame[factors[0].expr]
-    return column.to_numpy(dtype=float, copy=True) if column.dtype in _NUMERIC else None
+    return column.to_numpy(dtype=float, copy=True) if _is_numeric(column) else None
 
 
 def plain_design(terms: Iterable[Any], frame: pd.DataFrame) -> PlainDesign | None:
@@ -136,6 +136,11 @@ def first_row(frame: pd.DataFrame) -> pd.DataFrame:
     return row
 
 
+def _is_numeric(column: pd.Series) -> bool:
+    # Asked of numpy's own types alone: comparing with one of pandas' costs numpy a message that nobody reads.
+    return isinstance(column.dtype, np.dtype) and column.dtype in _NUMERIC
+
+
 def _known(
     names: list[str], frame: pd.DataFrame, factors: dict[str, _Factor], numbers: dict[str, Array]
 ) -> bool:
@@ -144,7 +149,7 @@ def _known(
         if name in factors or name in numbers:
             continue
         column = frame[name]
-        if column.dtype in _NUMERIC:
+        if _is_numeric(column):
             numbers[name] = column.to_numpy(dtype=float)
             continue
         found = _factor(name, column)
