@@ -2,7 +2,8 @@
 
 - Type 1: each term adjusted for those before it: the rows of the Cholesky factor of ``X'X`` (the forward Doolittle
   decomposition; Goodnight 1978).
-- Type 2: each term adjusted for all that do not contain it: type 1 with the terms reordered.
+- Type 2: each term adjusted for all that do not contain it: type 1 with the terms reordered. A term contains another
+  where it has all its variables and factors besides; with a number besides (``arm`` and ``arm:baseline``) it does not.
 - Type 3: equal weights over the cells of the other factors: the term's coefficients under sum-to-zero coding, so that
   the answer does not depend on the coding that the model was fitted with.
 """
@@ -14,9 +15,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from formulaic import Formula, ModelSpec
 from numpy.typing import NDArray
 
+from analyses.formula_variables import formula_variables
 from analyses.model_frame import ModelFrame
+from analyses.variables import Variables
 from outcomes.errors import ModelError, NotEstimableError
 
 Array = NDArray[np.float64]
@@ -57,14 +61,18 @@ def term_hypotheses(frame: ModelFrame, kept: NDArray[np.intp], type: int) -> dic
     x = frame.root[:, kept]
     if type == 3:
         return _type_3(frame, kept, terms)
-    factors = {name: set(name.split(":")) for name in terms}
+    factors = _factors(frame)
+    coded = _coded(frame)
     found = {}
     for name, columns in terms.items():
         if type == 1:
             first = columns.min()
             before = np.arange(first)
         else:
-            containing = [other for other in terms if other != name and factors[name] < factors[other]]
+            mine = set(factors[name])
+            containing = [
+                other for other in terms if mine < set(factors[other]) and set(factors[other]) - mine <= coded
+            ]
             after = {int(at) for other in containing for at in terms[other]}
             before = np.array(
                 [at for at in range(x.shape[1]) if at not in after and at not in columns], dtype=np.intp
@@ -79,6 +87,16 @@ def term_hypotheses(frame: ModelFrame, kept: NDArray[np.intp], type: int) -> dic
         hypothesis[:, order] = rows / np.abs(np.diag(upper)[len(before) : len(before) + len(columns), None])
         found[name] = hypothesis
     return found
+
+
+def _factors(frame: ModelFrame) -> dict[str, list[str]]:
+    """Expressions of the factors of every term, in the order of its columns."""
+    return {str(term): [str(factor.expr) for factor in term.factors] for term in frame.spec.term_slices}
+
+
+def _coded(frame: ModelFrame) -> set[str]:
+    """Expressions that enter the design by levels."""
+    return {str(factor.expr) for factor in frame.spec.factor_contrasts}
 
 
 def _columns(slice_: slice, kept: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -102,18 +120,33 @@ def _type_3(
     grid = _cells(frame)
     cells = np.asarray(frame.spec.get_model_matrix(grid), dtype=float)[:, kept]
     columns, owners = _sum_coded(frame, grid, terms)
-    gamma = np.linalg.lstsq(columns, cells, rcond=None)[0]
+    gamma, _, rank, _ = np.linalg.lstsq(columns, cells, rcond=None)
+    lost = np.abs(columns @ gamma - cells).max(axis=0) > 1e-8 * np.abs(cells).max(axis=0)
+    if rank < columns.shape[1] or lost.any():
+        raise NotEstimableError(
+            "type 3 tests need every term's means to be functions of its own columns and those it contains",
+            got=", ".join(terms),
+            where=frame.formula.text,
+            hint="use type 1 or 2, write the terms with their main effects, or test contrasts",
+        )
     return {name: gamma[owners == name] for name in terms}
 
 
 def _cells(frame: ModelFrame) -> pd.DataFrame:
-    """All combinations of the factors' levels; numeric variables take three values, which tell their powers apart."""
+    """All combinations of the factors' levels; numbers take as many values as tell their functions apart."""
     values: dict[str, list[Any]] = {}
     variables = frame.variables
+    functions = {str(factor.expr) for term in frame.spec.terms for factor in term.factors} - _coded(frame)
     for name in sorted(variables.of):
         if variables.is_numeric(name):
             number = variables.number(name)
-            values[name] = sorted({number.minimum, number.middle, number.maximum})
+            mine = [
+                one for one in functions if one != name and name in formula_variables(Formula(one), [name])
+            ]
+            start = pd.DataFrame({other: [_some_value(variables, other)] for other in variables.of})
+            count = sum(_evaluated(frame, start, one).shape[1] for one in mine)
+            spread = np.linspace(number.minimum, number.maximum, count + 3 if count else 2)[1:-1]
+            values[name] = sorted({number.minimum, number.middle, number.maximum, *map(float, spread)})
         else:
             values[name] = variables.levels(name)
     grid = pd.DataFrame(list(product(*values.values())), columns=list(values))
@@ -123,38 +156,56 @@ def _cells(frame: ModelFrame) -> pd.DataFrame:
     return grid
 
 
+def _some_value(variables: Variables, name: str) -> Any:
+    return variables.number(name).middle if variables.is_numeric(name) else variables.levels(name)[0]
+
+
+def _evaluated(frame: ModelFrame, grid: pd.DataFrame, factor: str) -> Array:
+    """Columns of a factor's expression, with what ``center(x)`` or ``poly(x, 2)`` remember of the rows used."""
+    spec = ModelSpec(formula=Formula(f"0 + {factor}"), transform_state=frame.spec.transform_state)
+    return np.asarray(spec.get_model_matrix(grid), dtype=float)
+
+
 def _sum_coded(
     frame: ModelFrame, grid: pd.DataFrame, terms: dict[str, NDArray[np.intp]]
 ) -> tuple[Array, NDArray[np.str_]]:
-    """Columns of every term over the grid with factors coded to sum to zero, and the term that each belongs to."""
-    parts: dict[str, Array] = {}
+    """Columns of every term over the grid with factors coded to sum to zero, and the term that each belongs to.
 
-    def coded(factor: str) -> Array:
-        if factor not in parts:
-            parts[factor] = _factor_columns(frame, grid, factor)
-        return parts[factor]
-
+    A factor has a column for every level where the term without it is not in the model: ``arm:week`` without ``week``,
+    or the first factor without an intercept, which then takes its place.
+    """
+    factors = _factors(frame)
+    coded = _coded(frame)
+    present = {frozenset(one for one in named if one != "1") for named in factors.values()}
+    intercept = frozenset() in present
     columns, owners = [np.ones((len(grid), 1))], ["1"]
     for name in terms:
         block = np.ones((len(grid), 1))
-        for factor in name.split(":"):
-            block = np.einsum("na,nb->nab", block, coded(factor)).reshape(len(grid), -1)
+        for factor in factors[name]:
+            if factor in coded:
+                indicator = _indicator(frame, grid, factor)
+                whole = frozenset(factors[name]) - {factor} not in present
+                mine = indicator if whole else indicator[:, :-1] - indicator[:, -1:]
+                if len(factors[name]) == 1:
+                    present.add(frozenset())
+            elif factor in grid.columns:
+                mine = np.asarray(grid[factor], dtype=float)[:, None]
+            else:
+                mine = _evaluated(frame, grid, factor)
+            block = np.einsum("na,nb->nab", block, mine).reshape(len(grid), -1)
         columns.append(block)
         owners += [name] * block.shape[1]
-    if not any(str(term) == "1" for term in frame.spec.term_slices):
+    if not intercept:
         columns, owners = columns[1:], owners[1:]
     return np.concatenate(columns, axis=1), np.array(owners)
 
 
-def _factor_columns(frame: ModelFrame, grid: pd.DataFrame, factor: str) -> Array:
-    if factor in grid.columns and frame.variables.is_coded(factor):
-        levels = frame.variables.levels(factor)
-        indicator = np.asarray(
-            grid[factor].to_numpy()[:, None] == np.array(levels, dtype=object)[None, :], dtype=float
-        )
-        summed: Array = indicator[:, :-1] - indicator[:, -1:]
-        return summed
-    from formulaic import Formula
-
-    matrix = Formula(f"0 + {factor}").get_model_matrix(grid)
-    return np.asarray(matrix, dtype=float)
+def _indicator(frame: ModelFrame, grid: pd.DataFrame, factor: str) -> Array:
+    """A column of zeros and ones for every level of a factor, shape (cells, levels)."""
+    if factor in grid.columns:
+        levels = np.array(frame.variables.levels(factor), dtype=object)
+        return np.asarray(grid[factor].to_numpy()[:, None] == levels[None, :], dtype=float)
+    # Whatever coding an expression such as C(arm, contr.sum) asks for, its levels are the distinct rows.
+    matrix = np.asarray(Formula(f"0 + {factor}").get_model_matrix(grid), dtype=float)
+    distinct, level = np.unique(matrix, axis=0, return_inverse=True)
+    return np.asarray(np.eye(len(distinct))[level.reshape(-1)], dtype=float)

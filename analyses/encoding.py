@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
+from formulaic.errors import DataMismatchWarning
 from numpy.typing import NDArray
 
 from analyses.model_frame import ModelFrame
@@ -51,6 +54,17 @@ def encode(frame: ModelFrame, new_data: pd.DataFrame) -> NDArray[np.float64]:
                 )
             column = pd.Categorical(column, levels)
         rows[name] = column
-    matrix = frame.spec.get_model_matrix(rows, na_action="raise")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataMismatchWarning)
+        try:
+            matrix = frame.spec.get_model_matrix(rows, na_action="raise")
+        except DataMismatchWarning as unseen:
+            raise ModelError(
+                "the new data have a level that the model was not fitted to",
+                expected="levels of the rows used",
+                got=str(unseen),
+                where=frame.formula.text,
+                hint="make the variable a categorical in the data, or name its levels in at={...}",
+            ) from unseen
     encoded: NDArray[np.float64] = matrix.to_numpy(dtype=float)
     return encoded

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analyses.crossproducts import RandomDesign, ResidualDesign
 from analyses.formula import MixedFormula, RandomTerm, ResidualTerm, parse_formula
-from analyses.formula_variables import formula_variables
+from analyses.formula_variables import coded_by_formula, formula_variables
 from analyses.lag_covariance import MANY_TIMES
 from analyses.plain_design import DeferredSpec, plain_design, plain_response
 from analyses.variables import Variables, variables_of
@@ -106,7 +106,8 @@ class ModelFrame:
     @property
     def variables(self) -> Variables:
         """Levels, means and combinations of the variables of the fixed effects."""
-        return variables_of(self.data, formula_variables(self.spec.formula, self.data.columns))
+        names = formula_variables(self.spec.formula, self.data.columns)
+        return variables_of(self.data, names, coded_by_formula(self.spec, names))
 
     def varies_within(self, subject: str, name: str) -> bool:
         """Whether a subject has several levels of a variable; False where the model does not know the subject."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analyses.crossproducts import ResidualDesign
 from analyses.estimation import convergence, estimate, log_likelihood, parameter_table
 from analyses.formula import parse_formula
-from analyses.formula_variables import formula_variables
+from analyses.formula_variables import coded_by_formula, formula_variables
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
 from analyses.model_components import covariance_model
@@ -107,6 +107,7 @@ def _frame(encoding: Encoding, stream: Stream, factors: list[str]) -> StreamedFr
 
 def _variables(seen: Survey, encoding: Encoding, factors: list[str]) -> Variables:
     of: dict[str, Number | Factor] = {}
+    coded = coded_by_formula(encoding.fixed.rhs, factors)
     for name in sorted(factors):
         if name in encoding.levels:
             of[name] = Factor(tuple(encoding.levels[name]), name in seen.declared)
@@ -114,9 +115,12 @@ def _variables(seen: Survey, encoding: Encoding, factors: list[str]) -> Variable
         spread = seen.spreads[name]
         middle = (spread.minimum + spread.maximum) / 2
         values = () if spread.values is None else tuple(sorted(spread.values))
+        if name in coded and values:
+            of[name] = Factor(values, True)
+            continue
         of[name] = Number(spread.mean, middle, spread.minimum, spread.maximum, values)
-    cells = None
-    if seen.cells is not None:
+    cells = None  # rows are counted by the levels of what is text or categorical, not of numbers
+    if seen.cells is not None and not any(name in coded and name not in encoding.levels for name in factors):
         cells = pd.DataFrame([list(key) for key in seen.cells], columns=list(seen.factors))
         cells["cells_rows"] = list(seen.cells.values()) if seen.factors else [seen.n_complete]
     return Variables(of, cells)

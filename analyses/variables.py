@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ class Variables:
         return len(outer_levels) < len(inner_levels) == len(pairs)
 
 
-def variables_of(data: pd.DataFrame, names: Sequence[str]) -> Variables:
+def variables_of(data: pd.DataFrame, names: Sequence[str], coded: Container[str] = ()) -> Variables:
     """Look at the variables of data in memory.
 
     Parameters
@@ -104,12 +104,16 @@ def variables_of(data: pd.DataFrame, names: Sequence[str]) -> Variables:
         The rows used.
     names
         Variables of the fixed effects.
+    coded
+        Those that the formula takes by their levels, ``C(week)``: a mean of such numbers is none of them.
     """
     of: dict[str, Number | Factor] = {}
     for name in names:
         column = data[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
             of[name] = Factor(tuple(column.cat.categories), True)
+        elif name in coded:
+            of[name] = Factor(tuple(sorted(column.unique().tolist())), True)
         elif pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
             low, high = float(column.min()), float(column.max())
             distinct = tuple(sorted(column.unique().tolist()))
