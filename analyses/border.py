@@ -19,6 +19,9 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
 LONG = 128
 """Rows of a cluster beyond which a coarse subject with few units (a clinic) is cheaper as a border."""
+LONG_CORRELATED = 32
+"""The same where more than its own effects correlate its rows (patients within the clinic, their visits): a cluster
+then costs the cube of its rows at every evaluation, and for every parameter."""
 FEW = 100
 """Columns up to which such a subject is one."""
 MOST = 1000
@@ -252,7 +255,8 @@ def choose_border(
         same = [at for at in rest if _units(subjects[at]) == _units(coarsest)]
         inside = all(_units(coarsest) < _units(codes) for codes in fixed)
         longest = int(np.bincount(coarsest).max())
-        if not inside or longest <= LONG or sum(columns[at] for at in same) > FEW:
+        long = LONG if independent and len(same) == len(rest) else LONG_CORRELATED
+        if not inside or longest <= long or sum(columns[at] for at in same) > FEW:
             break
         border.extend(same)
         rest = [at for at in rest if at not in same]

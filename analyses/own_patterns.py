@@ -39,7 +39,9 @@ independent residuals), and than clusters whitened as they are. Measured with 60
 MOST_PRODUCTS = 30_000_000
 """Numbers of the patterns' cross-products beyond which clusters are taken one by one, whatever the time: 240 MB."""
 FEW = 8
-"""Clusters below which it does not matter, and patterns are taken."""
+"""Clusters below which it does not matter, and patterns are taken, if they hold few numbers."""
+FEW_PRODUCTS = 50_000
+"""Numbers that so few clusters' cross-products may hold: a clinic of a hundred rows alone holds more."""
 
 
 def choose_layout(random: Sequence[RandomDesign], residual: ResidualDesign, columns: int = 0) -> Layout:
@@ -55,15 +57,15 @@ def choose_layout(random: Sequence[RandomDesign], residual: ResidualDesign, colu
     n = len(residual.slot)
     clusters = int(clusters_of(random, residual)[0].max()) + 1
     repeats = REDUCED if random and independent(residual) else WHITENED
-    if clusters >= FEW:
+    if clusters >= FEW:  # else counting the patterns costs nothing
         widest = max((_distinct(term.z) for term in random), default=0)
         if max(widest, residual.n_slots) * repeats > n:
             return own_layout(random, residual)
     blocks = find_patterns(random, residual)
     patterns = sum(block.n_patterns for block in blocks)
     products = sum(block.pairs.stop - block.pairs.start for block in blocks) * columns * (columns + 1) // 2
-    few = clusters < FEW or patterns * repeats <= clusters
-    if few and (products <= MOST_PRODUCTS or products <= n * columns):
+    few = clusters < FEW and products <= FEW_PRODUCTS
+    if (few or patterns * repeats <= clusters) and (products <= MOST_PRODUCTS or products <= n * columns):
         return layout_of_patterns(blocks, random, residual)
     return own_layout(random, residual)
 

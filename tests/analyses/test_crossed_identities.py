@@ -295,10 +295,11 @@ def test_clinics_of_many_rows_give_the_same_fit_beside_the_clusters(monkeypatch)
     """For speed a coarse nested subject may stand in the border: no number may show it."""
     data = trial(5, patients=20)
     formula = "value ~ arm * visit + (1 | clinic) + us(visit | patient:lesion)"
+    monkeypatch.setattr(border, "LONG_CORRELATED", 1000)
     within = fit_mixed_model(formula, data)
     robust = fit_mixed_model(formula, data, vcov="CR2")
     between = fit_mixed_model(formula, data, df_method="between-within")
-    monkeypatch.setattr(border, "LONG", 20)
+    monkeypatch.setattr(border, "LONG_CORRELATED", 20)
     beside = fit_mixed_model(formula, data)
     assert within.crossed == ()
     assert beside.crossed == (0,)
@@ -317,6 +318,19 @@ def test_clinics_of_many_rows_give_the_same_fit_beside_the_clusters(monkeypatch)
     np.testing.assert_allclose(again.vcov, robust.vcov, rtol=1e-9)
     counted = fit_mixed_model(formula, data, df_method="between-within")
     np.testing.assert_allclose(counted.coefficients["df"], between.coefficients["df"])
+
+
+def test_few_clinics_of_many_rows_are_not_matrices_of_their_rows():
+    """Dense blocks of a clinic's rows took seconds for what takes hundredths: what is stored must follow the rows."""
+    data = pd.concat(
+        [trial(seed, patients=20) for seed in (1, 2)], keys=["a", "b"], names=["half"]
+    ).reset_index()
+    data["patient"] = data["half"] + data["patient"]
+    alone = fit_mixed_model("value ~ arm * visit + (1 | clinic)", data)
+    assert alone.n_subjects == 4
+    assert alone.layout.own is not None  # each clinic reduced to as many rows as it has effects
+    for formula in ("(1 | clinic/patient)", "(1 | clinic) + us(visit | patient:lesion)"):
+        assert fit_mixed_model(f"value ~ arm * visit + {formula}", data).crossed == (0,)
 
 
 @pytest.mark.parametrize("formula", [FORMULAS[0], FORMULAS[2], FORMULAS[4]])
