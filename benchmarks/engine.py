@@ -155,7 +155,7 @@ def run(case: Case, options: argparse.Namespace, directory: Path) -> list[dict[s
             for runner in runners:
                 # Slow programs get fewer rounds; the first fit, which warms caches, counts only where it is alone.
                 enough = round_ > 1 and sum(runner.walls) > options.budget
-                slow = round_ == 1 and bool(runner.walls) and runner.walls[0] > options.budget
+                slow = round_ == 1 and bool(runner.walls) and runner.walls[0] > 2 * options.budget
                 if runner.problem is None and not enough and not slow:
                     runner.fit(options.limit)
     finally:

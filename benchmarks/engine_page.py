@@ -126,7 +126,7 @@ def _row(mine: pd.Series, other: pd.Series, asked: str) -> list[str]:
         times = (f"{seconds(other[which])}" for which in ("minimum", "median"))
         return [
             str(name),
-            "{} ({})".format(*times),
+            "{} ({})".format(*times) if other["runs"] > 1 else f"{seconds(other['minimum'])} (one run)",
             f"**{ratio(other['minimum'] / mine['minimum'])}** ({ratio(other['median'] / mine['median'])})",
             asked,
             agreement(mine["loglik"], other["loglik"]),
@@ -258,7 +258,7 @@ def plot_ratios(results: pd.DataFrame, directory: Path) -> None:
     for kind, colour in COLOURS.items():
         axis.plot([], [], MARKS[kind], color=colour, markersize=5, label=f"{kind} program")
     axis.plot([], [], **AIM, label="aim")
-    axis.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none", fontsize=8)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=9)
     _save(plt, figure, directory, "benchmarks")
 
 
