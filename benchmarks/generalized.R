@@ -26,6 +26,8 @@ clock("ordinal_nested", 1, function() clmm(grade ~ laser * prp * visit + body_si
 b <- read("binary_within", FALSE)
 clock("binary_within", runs, function() glmer(responder ~ laser * prp + body_site + (1 | patient), data = b, family = binomial, nAGQ = 7))
 clock("binary_within_laplace", runs, function() glmer(responder ~ laser * prp + body_site + (1 | patient), data = b, family = binomial))
+m <- read("ordinal_covariate_1000", TRUE)
+clock("ordinal_covariate_1000", 1, function() clmm(grade ~ laser * prp + baseline + (1 | patient), data = m, nAGQ = 7))
 if (!large) quit()
 for (name in c("ordinal_factorial_5000", "ordinal_covariate_5000")) {
   d <- read(name, TRUE)
