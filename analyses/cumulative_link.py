@@ -53,6 +53,10 @@ class Link:
     ratios: Callable[[Array], tuple[Array, Array, Array]]
     quantile: Callable[[Array], Array]
 
+    def __reduce__(self) -> tuple[Callable[[str], Link], tuple[str]]:
+        # Its functions have no names to be found by in another process; the link has.
+        return _named, (self.name,)
+
     def cdf(self, x: Array) -> Array:
         """Return ``F(x)``."""
         value: Array = np.exp(self.log_cdf(x))
@@ -62,6 +66,10 @@ class Link:
         """Return ``f(x)``, the derivative of the distribution."""
         value: Array = np.exp(self.log_density(x))
         return value
+
+
+def _named(name: str) -> Link:
+    return LINKS[name]
 
 
 def _logit_interval(u: Array, low: Array) -> Array:

@@ -243,6 +243,45 @@ class LinkFit:
         statistic = float(difference @ np.linalg.solve(spread, difference)) / rank
         return f_table([statistic], [rank], [np.inf])
 
+    def likelihood_ratio_test(self, smaller: LinkFit) -> pd.DataFrame:
+        """Likelihood-ratio test of this model against a smaller one within it.
+
+        Parameters
+        ----------
+        smaller
+            A fit of the same rows and response with fewer parameters, by the same quadrature.
+
+        Returns
+        -------
+        DataFrame
+            One row: ``df, statistic, p_value``. Where the smaller model has fewer random effects its value lies on the
+            boundary, and the p-value is too large (half of it for one variance; Self and Liang 1987).
+
+        Raises
+        ------
+        ModelError
+            Where the fits cannot be compared.
+        """
+        same = len(self.frame.y) == len(smaller.frame.y) and np.array_equal(self.frame.y, smaller.frame.y)
+        df = len(self.solution.parameters) - len(smaller.solution.parameters)
+        mixed = self.random is not None and smaller.random is not None
+        if not same or df < 1 or not (self.converged and smaller.converged):
+            raise ModelError(
+                "these fits cannot be compared by a likelihood ratio",
+                expected="two converged fits of the same rows, the second with fewer parameters",
+                got=f"{self.formula!r} ({self.n_obs} rows) and {smaller.formula!r} ({smaller.n_obs} rows)",
+            )
+        if self.link != smaller.link or (mixed and self.quadrature != smaller.quadrature):
+            raise ModelError(
+                "these fits approximate different likelihoods",
+                expected="one link and one number of quadrature nodes",
+                got=f"{self.link}, {self.quadrature} nodes and {smaller.link}, {smaller.quadrature} nodes",
+            )
+        statistic = max(0.0, 2 * (self.loglik - smaller.loglik))
+        return pd.DataFrame(
+            {"df": [df], "statistic": [statistic], "p_value": [float(scipy.stats.chi2.sf(statistic, df))]}
+        )
+
     def term_rows(self, columns: Array) -> Array:
         """Functions of the coefficients, (k, terms), for functions of the kept columns, (k, columns of `standard`)."""
         return columns

@@ -1,6 +1,7 @@
 """Cumulative link mixed models: against R's ordinal and likelihoods written out, identities, and refusals."""
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -418,3 +419,25 @@ def test_a_missing_visit_does_not_matter(long):
     found = fit_ordinal_model("grade ~ laser + visit + (1 | patient/lesion)", missing)
     assert "visit[T.Week 12]" not in found.term_names
     assert found.n_dropped == int(missing["grade"].isna().sum())
+
+
+def test_likelihood_ratios(reference, parallel, week24):
+    full = fit_ordinal_model("grade ~ arm + baseline + sex", parallel)
+    found = full.likelihood_ratio_test(fit_ordinal_model("grade ~ baseline + sex", parallel))
+    wanted = read("ordinal_grade_parallel")["tests"]["arm_lr"]["chisq"]
+    assert found["statistic"].iloc[0] == pytest.approx(wanted, rel=1e-7)
+    assert found["df"].iloc[0] == 3
+    mixed = fit_ordinal_model("grade ~ laser * prp + (1 | patient)", week24)
+    smaller = fit_ordinal_model("grade ~ laser + prp + (1 | patient)", week24)
+    assert mixed.likelihood_ratio_test(smaller)["df"].iloc[0] == 1
+    with pytest.raises(ModelError, match="cannot be compared"):
+        smaller.likelihood_ratio_test(mixed)
+    laplace = fit_ordinal_model("grade ~ laser + prp + (1 | patient)", week24, quadrature=1)
+    with pytest.raises(ModelError, match="different likelihoods"):
+        mixed.likelihood_ratio_test(laplace)
+
+
+def test_a_fit_travels_between_processes(fit):
+    again = pickle.loads(pickle.dumps(fit))
+    assert again.loglik == fit.loglik
+    pd.testing.assert_frame_equal(again.random_effects, fit.random_effects)
