@@ -151,6 +151,14 @@ def make_model_frame(
     designs = [read_formula(term.design, parts.text) for term in parts.random]
     needed = model_variables(fixed, designs, parts, data.columns)
     check_columns(needed, data.columns, parts.text)
+    twice = [name for name in needed if not data.columns.is_unique and isinstance(data[name], pd.DataFrame)]
+    if twice:
+        raise FormulaError(
+            "the data have columns of the same name",
+            expected="each name once",
+            got=", ".join(twice),
+            where=parts.text,
+        )
     weight = _weights(weights, data)
     kept = np.flatnonzero(_complete(data, needed) & np.isfinite(weight))
     if not len(kept):
@@ -227,8 +235,21 @@ def _weights(weights: str | Sequence[float] | None, data: pd.DataFrame) -> Array
         return np.ones(len(data))
     if isinstance(weights, str):
         check_columns([weights], data.columns, f"weights={weights!r}")
-        values = np.asarray(pd.to_numeric(data[weights]), dtype=float)
+        values = np.asarray(pd.to_numeric(data[weights], errors="coerce"), dtype=float)
+        text = np.flatnonzero(np.isnan(values) & data[weights].notna().to_numpy())
+        if len(text):
+            raise ModelError(
+                "weights must be numbers",
+                got=repr(data[weights].iloc[text[0]]),
+                where=f"row {text[0]} of the data",
+            )
     else:
+        if isinstance(weights, pd.Series) and not weights.index.equals(data.index):
+            raise ModelError(
+                "the weights' index is not that of the data: which weight belongs to which row?",
+                expected="the same index, or a column of the data",
+                hint="weights=series.to_numpy() where they stand in the order of the rows",
+            )
         values = np.asarray(weights, dtype=float)
         if values.shape != (len(data),):
             raise ModelError(

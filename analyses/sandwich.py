@@ -7,6 +7,9 @@
   unbiased where the working covariance holds (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018, equation 9);
 - ``CR3`` has ``A_i = (I - X_i Phi X_i' W_i)^-1``, which leaves out one cluster at a time (Mancl and DeRouen 2001).
 
+Where a fixed effect rests on one cluster alone, both inverses are taken without the direction that it explains: the
+cluster's residuals are zero along it, and say nothing of its variance.
+
 Degrees of freedom match two moments of the variance under the working covariance (Bell and McCaffrey 2002): with
 ``a_i = A_i' W_i X_i Phi l`` and ``O_ij = a_i' (V_i [i = j] - X_i Phi X_j') a_j``, ``df = tr(O)^2 / tr(O^2)``.
 """
@@ -106,14 +109,24 @@ def _adjustment(kind: str, x: Array, weight: Array, covariance: Array, phi: Arra
         unchanged: Array = np.broadcast_to(np.eye(size), weight.shape)
         return unchanged
     hat = x @ phi @ x.transpose(0, 2, 1)
-    if kind == "CR3":
-        return np.asarray(np.linalg.inv(np.eye(size) - hat @ weight), dtype=float)
     upper: Array = np.asarray(np.linalg.cholesky(covariance), dtype=float).transpose(0, 2, 1)
-    inner = upper @ (covariance - hat) @ upper.transpose(0, 2, 1)
-    values, vectors = np.linalg.eigh((inner + inner.transpose(0, 2, 1)) / 2)
-    largest = values.max(axis=1, keepdims=True)
-    # Directions that a fixed effect of this cluster alone explains have no residual, and no weight.
-    roots = np.where(values > 1e-10 * largest, 1 / np.sqrt(np.maximum(values, 1e-300)), 0.0)
-    half = (vectors * roots[:, None, :]) @ vectors.transpose(0, 2, 1)
+    if kind == "CR3":
+        # (I - H W)^-1 = L (I - L^-1 H L^-T)^-1 L^-1 with V = L L', of a symmetric matrix with eigenvalues in [0, 1]
+        white = np.asarray(np.linalg.solve(upper.transpose(0, 2, 1), x), dtype=float)
+        inner = np.eye(size) - white @ phi @ white.transpose(0, 2, 1)
+        kept = _power(inner, -1.0) @ upper
+        return np.asarray(np.linalg.solve(upper, kept), dtype=float).transpose(0, 2, 1)
+    half = _power(upper @ (covariance - hat) @ upper.transpose(0, 2, 1), -0.5)
     adjusted: Array = upper.transpose(0, 2, 1) @ half @ upper
     return adjusted
+
+
+def _power(matrix: Array, power: float) -> Array:
+    """Power of symmetric matrices on their positive eigenspaces, shape (clusters, m, m).
+
+    Directions that a fixed effect of this cluster alone explains have no residual, and no weight.
+    """
+    values, vectors = np.linalg.eigh((matrix + matrix.transpose(0, 2, 1)) / 2)
+    largest = values.max(axis=1, keepdims=True)
+    powers = np.where(values > 1e-10 * largest, np.maximum(values, 1e-300) ** power, 0.0)
+    return np.asarray((vectors * powers[:, None, :]) @ vectors.transpose(0, 2, 1), dtype=float)

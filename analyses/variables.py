@@ -119,9 +119,18 @@ def variables_of(data: pd.DataFrame, names: Sequence[str], coded: Container[str]
             distinct = tuple(sorted(column.unique().tolist()))
             of[name] = Number(float(column.mean()), float(column.median()), low, high, distinct)
         else:
-            of[name] = Factor(tuple(sorted(column.unique())), False)
+            levels = tuple(sorted(column.unique()))
+            # Truth values in a column that could hold None (dtype object) are levels to formulaic, not numbers.
+            truth = set(levels) <= {False, True} and not pd.api.types.is_bool_dtype(column.dtype)
+            of[name] = Factor(levels, truth)
     factors = [name for name in names if isinstance(of[name], Factor)]
     cells = pd.DataFrame({"cells_rows": [len(data)]})
     if factors:
-        cells = data.groupby(factors, observed=True, sort=False).size().rename("cells_rows").reset_index()
+        cells = (
+            data.reset_index(drop=True)
+            .groupby(factors, observed=True, sort=False)
+            .size()
+            .rename("cells_rows")
+            .reset_index()
+        )
     return Variables(of, cells)

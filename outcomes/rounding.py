@@ -31,6 +31,9 @@ NOT_ESTIMABLE = "not estimable"
 SIGNIFICANT_DIGITS = 10
 """Digits that results keep, so that rebuilds agree across machines."""
 
+VAST = 1e15
+"""Size from which a number is written as a power of ten: floats no longer tell whole numbers apart beyond."""
+
 
 def significant(value: float, digits: int = SIGNIFICANT_DIGITS) -> float:
     """Round to `digits` significant digits; -0.0 becomes 0.0; infinities and NaN pass."""
@@ -74,6 +77,9 @@ def number_text(value: float | None, decimals: int, missing: str = NOT_ESTIMABLE
         return missing
     if math.isinf(value):
         return "∞" if value > 0 else MINUS + "∞"
+    if abs(value) >= VAST:  # a limit on a thousandth of a degree of freedom: its digits would say nothing
+        mantissa, power = f"{value:.2e}".split("e")
+        return f"{mantissa} × 10^{int(power)}".replace("-", MINUS)
     return f"{round_half_up(value, decimals):f}".replace("-", MINUS)
 
 
