@@ -16,6 +16,7 @@ from analyses.model_comparison import ModelComparison, compare_models
 from analyses.multiplicity import adjust_p_values
 from analyses.ordinal import OrdinalFit, fit_ordinal_model
 from analyses.probability_scale import MarginalProbabilities, marginal_probabilities, odds_ratios
+from analyses.probability_verdict import compare_probabilities
 from analyses.rank_comparison import compare_grades
 from analyses.responders import compare_responders
 from analyses.score_interval import miettinen_nurminen, tango_interval
@@ -37,6 +38,7 @@ __all__ = [
     "adjust_p_values",
     "compare_grades",
     "compare_models",
+    "compare_probabilities",
     "compare_responders",
     "compare_therapies",
     "cross_tabulate",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from outcomes.errors import FormulaError, ModelError, ProtocolError, TandemError
+from outcomes.errors import DesignError, FormulaError, ModelError, ProtocolError, TandemError
 from outcomes.plural import counted
 
 if TYPE_CHECKING:
@@ -54,14 +55,11 @@ def plan_problems(trial: Trial) -> Iterator[str]:
 
 def _formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without: bool) -> Iterator[str]:
     """Yield what is wrong with an analysis' model and its fallbacks."""
+    if trial.protocol.endpoint(analysis.endpoint).scale != "continuous":
+        yield from _link_formulas(trial, analysis, data, without)
+        return
     from analyses.default_model import choose_model
 
-    if trial.protocol.endpoint(analysis.endpoint).scale != "continuous":
-        data = data.assign(
-            value=0.0
-        )  # no model is fitted to grades and responders; a formula must be right still
-        if analysis.model is None:
-            return
     try:
         choice = choose_model(trial.protocol, analysis, data)
     except FormulaError as error:
@@ -80,6 +78,54 @@ def _formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without: boo
     every = len(refused) == 1 + len(choice.fallback)
     if every and not without and analysis.role == "primary":
         yield f"key 'model': {_sentence(refused[0])}"
+
+
+def _link_formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without: bool) -> Iterator[str]:
+    """Yield what is wrong with the model of grades or responders that the protocol names.
+
+    A default needs no check: where it cannot be fitted, the methods without a model answer.
+    """
+    from analyses.default_link_model import choose_link_model, renamed
+
+    if analysis.model is None:
+        return
+    try:
+        choice = renamed(choose_link_model(trial.protocol, analysis, data), analysis.endpoint)
+    except FormulaError as error:
+        yield f"key {'model' if _unreadable(analysis.model) else 'fallback'!r}: {_sentence(error)}"
+        return
+    rows = data if choice.at else data[data["visit"] == analysis.visit]
+    # Grades are words to the formula's reader; any numbers do for setting up what stands on its right.
+    rows = rows.assign(value=rows["value"].notna().map({True: 0.0, False: float("nan")}))
+    for formula in (choice.formula, *choice.fallback):
+        key = "model" if formula == choice.formula else "fallback"
+        problem = _link_refusal(formula, rows)
+        needed = key == "model" and analysis.role == "primary" and not without
+        if problem is not None and (needed or isinstance(problem, FormulaError | DesignError)):
+            yield f"key {key!r}: {_sentence(problem)}"
+
+
+def _link_refusal(formula: str, rows: pd.DataFrame) -> FormulaError | ModelError | DesignError | None:
+    """Return why a model of grades or responders cannot be set up on the rows, or None where it can."""
+    from analyses.link_estimation import no_residual_covariance, random_of, repeated_units
+    from analyses.model_frame import make_model_frame
+
+    try:
+        parts = no_residual_covariance(formula)
+        if "arm" not in re.findall(r"\w+", parts.fixed):
+            raise FormulaError(
+                "the arms are compared by the model's term arm, which it has not",
+                expected="a formula such as value ~ arm + (1 | patient)",
+                got=formula,
+            )
+        frame = make_model_frame(formula, rows)
+        random, _ = random_of(frame, 1)
+        if random is None:
+            hint = "add (1 | patient) to the formula, or name one visit's rows"
+            repeated_units(rows.iloc[frame.kept], "patient", hint)
+    except (FormulaError, ModelError, DesignError) as error:
+        return error
+    return None
 
 
 def _unreadable(formula: str) -> bool:

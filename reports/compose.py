@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from outcomes.errors import ReportError
 from outcomes.protocol import Analysis
-from reports import methods, narrative, remarks
+from reports import categorical_words, methods, narrative, remarks
 from reports.context import ReportContext
 from reports.document import (
     Block,
@@ -22,6 +22,13 @@ from reports.document import (
     Section,
 )
 from reports.tables.baseline import baseline_tables
+from reports.tables.categorical import (
+    classical_table,
+    effects_table,
+    led_by_model,
+    odds_table,
+    probabilities_table,
+)
 from reports.tables.flow import exclusion_table, exposure_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
 from reports.tables.outcome import (
@@ -39,7 +46,7 @@ from reports.tables.sensitivity import (
     naive_table,
     sensitivity_table,
 )
-from reports.tables.verdict import bliss_table, odds_table, scales_table, verdict_table
+from reports.tables.verdict import bliss_table, scales_table, verdict_table
 
 Provenance = tuple[tuple[str, str], ...]
 Builder = Callable[["_Parts"], Iterator[Block]]
@@ -185,6 +192,7 @@ def _outcome(parts: _Parts) -> Iterator[Block]:
     yield observed_table(context, context.primary)
     if context.facts().scale == "ordinal":
         yield from parts.figure("grades")
+        yield from parts.figure("grade-flow")
 
 
 def _estimand(parts: _Parts) -> Iterator[Block]:
@@ -198,6 +206,7 @@ def _estimand(parts: _Parts) -> Iterator[Block]:
 def _model(parts: _Parts) -> Iterator[Block]:
     context, analysis = parts.context, parts.context.primary
     if context.facts().scale != "continuous":
+        yield from _link_model(context, analysis)
         return
     name = f"{analysis.name}/model"
     formatter, results = context.formatter, context.results
@@ -236,6 +245,19 @@ def _model(parts: _Parts) -> Iterator[Block]:
         yield Folded("The model's coefficients", (coefficients,))
 
 
+def _link_model(context: ReportContext, analysis: Analysis) -> Iterator[Block]:
+    """Yield the model of grades or responders where its answer leads: probabilities, what it is, its coefficients."""
+    if not led_by_model(context, analysis):
+        return
+    probabilities = probabilities_table(context, analysis)
+    if probabilities is not None:
+        yield probabilities
+    yield Definitions(categorical_words.link_model_facts(context, analysis))
+    coefficients = coefficients_table(context, analysis)
+    if coefficients is not None:
+        yield Folded("The model's coefficients", (coefficients,))
+
+
 def _verdict(parts: _Parts) -> Iterator[Block]:
     context = parts.context
     yield Paragraph(context.results.text(context.primary.name, "may_claim"), "lead")
@@ -245,10 +267,16 @@ def _verdict(parts: _Parts) -> Iterator[Block]:
 
 
 def _beside_verdict(context: ReportContext, analysis: Analysis) -> Iterator[Block]:
-    """Yield the proportional-odds model of grades and the Bliss curve of responders, where there is one."""
-    for table in (odds_table(context, analysis), bliss_table(context, analysis)):
-        if table is not None:
-            yield table
+    """Yield what stands beside a verdict on grades or responders: the model's scales, tests without it."""
+    for sentence in categorical_words.beside_sentences(context, analysis):
+        yield Paragraph(sentence)
+    tables = [
+        effects_table(context, analysis),
+        odds_table(context, analysis),
+        classical_table(context, analysis),
+        bliss_table(context, analysis),
+    ]
+    yield from (table for table in tables if table is not None)
 
 
 def _scales(parts: _Parts) -> Iterator[Block]:
@@ -278,11 +306,20 @@ def _scales(parts: _Parts) -> Iterator[Block]:
         yield Paragraph(" ".join(narrative.answer(context, analysis)))
         if facts.scale == "ordinal" and context.facts().scale != "ordinal":
             yield from parts.figure("grades")
+            yield from parts.figure("grade-flow")
         tables: list[Block] = []
         if (analysis.endpoint, analysis.population) not in described:
             described.add((analysis.endpoint, analysis.population))
             tables.append(observed_table(context, analysis))
-        tables += [verdict_table(context, analysis), *_beside_verdict(context, analysis)]
+        tables.append(verdict_table(context, analysis))
+        for block in _beside_verdict(context, analysis):
+            if isinstance(block, Paragraph):
+                yield block
+            else:
+                tables.append(block)
+        probabilities = probabilities_table(context, analysis)
+        if probabilities is not None:
+            tables.append(probabilities)
         yield Folded("Its tables", tuple(tables))
 
 

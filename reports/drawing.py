@@ -11,6 +11,7 @@ from reports.analyse import AnalysedEndpoint, AnalysedTrial
 from reports.context import ReportContext
 from reports.figures import ReportFigure
 from reports.format import join_words, sentence_case
+from reports.steps.categorical import PAIRS
 from reports.steps.diagnostics import standardised_residuals
 from reports.steps.flow import FOLLOWED, TREATED
 from reports.tables.verdict import Scale
@@ -25,8 +26,8 @@ def draw_figures(context: ReportContext, analysed: AnalysedTrial) -> dict[str, R
     Returns
     -------
     dict
-        Name -> figure: "verdict", "flow", "profile", "paired", "grades", "residuals", "naive", as far as the
-        trial has them.
+        Name -> figure: "verdict", "flow", "profile", "paired", "grades", "grade-flow", "residuals", "naive", as far as
+        the trial has them.
     """
     return dict(_drawn(context, analysed))
 
@@ -57,6 +58,19 @@ def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[st
     for one in analysed.endpoints:
         if one.facts.scale == "ordinal" and one.facts.grades:
             yield "grades", figures.grade_figure(grade_rows(context, one), arms, formatter=formatter)
+            pairs = grade_pairs(context, one)
+            if len(pairs):
+                yield (
+                    "grade-flow",
+                    figures.grade_flow_figure(
+                        pairs,
+                        arms,
+                        one.facts.label,
+                        grades=one.facts.grades,
+                        visit=one.analysis.visit,
+                        higher_is_better=one.facts.higher_is_better,
+                    ),
+                )
             break
     if primary.model is not None:
         residuals = standardised_residuals(primary.model)
@@ -180,6 +194,16 @@ def grade_rows(context: ReportContext, one: AnalysedEndpoint) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=["arm", "visit", "grade", "n"])
     frame["grade"] = pd.Categorical(frame["grade"], one.facts.grades, ordered=True)
     return frame
+
+
+def grade_pairs(context: ReportContext, one: AnalysedEndpoint) -> pd.DataFrame:
+    """Return how many patients had which grades with the combination and with each of its parts."""
+    records = []
+    for row in context.results.select(analysis=f"{one.analysis.name}/{PAIRS}", statistic="patients"):
+        before, _, after = row.level.partition(" | ")
+        records.append((row.arm, row.contrast, before, after, row.value))
+    columns = ["combination", "reference", "grade_reference", "grade_combination", "n"]
+    return pd.DataFrame(records, columns=columns)
 
 
 def naive_rows(context: ReportContext) -> pd.DataFrame:

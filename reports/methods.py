@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from outcomes.protocol import Analysis
+from reports import categorical_words
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
 from reports.narrative import covariance_words, in_words, lower_first
+from reports.steps.link_model import MODEL
 from reports.steps.naive import OF_LESIONS
 from reports.steps.over_visits import OVER_VISITS
 from reports.steps.sensitivity import ALL_VISITS_ROBUST, CONSTRAINED, ROBUST
@@ -48,6 +50,31 @@ REFERENCES = {
         "in fixed effects models. J Bus Econ Stat. 2018;36:672-683."
     ),
     "mccullagh": "McCullagh P. Regression models for ordinal data. J R Stat Soc B. 1980;42:109-142.",
+    "hedeker-gibbons": (
+        "Hedeker D, Gibbons RD. A random-effects ordinal regression model for multilevel analysis. Biometrics. "
+        "1994;50:933-944."
+    ),
+    "zeger": (
+        "Zeger SL, Liang KY, Albert PS. Models for longitudinal data: a generalized estimating equation approach. "
+        "Biometrics. 1988;44:1049-1060."
+    ),
+    "agresti-kateri": (
+        "Agresti A, Kateri M. Ordinal probability effect measures for group comparisons in multinomial cumulative link "
+        "models. Biometrics. 2017;73:214-219."
+    ),
+    "albert-anderson": (
+        "Albert A, Anderson JA. On the existence of maximum likelihood estimates in logistic regression "
+        "models. Biometrika. "
+        "1984;71:1-10."
+    ),
+    "fda-covariates": (
+        "US Food and Drug Administration. Adjusting for covariates in randomized clinical trials for "
+        "drugs and biological "
+        "products: guidance for industry. 2023."
+    ),
+    "pratt": (
+        "Pratt JW. Remarks on zeros and ties in the Wilcoxon signed rank procedures. J Am Stat Assoc. 1959;54:655-667."
+    ),
     "newcombe": (
         "Newcombe RG. Interval estimation for the difference between independent proportions: comparison of eleven "
         "methods. Stat Med. 1998;17:873-890."
@@ -101,8 +128,12 @@ def methods_paragraphs(context: ReportContext) -> tuple[str, ...]:
     """Return the methods: data and populations, each analysis, the combination questions, software."""
     paragraphs = [_data_paragraph(context)]
     paragraphs += [_analysis_paragraph(context, analysis) for analysis in context.analyses]
-    paragraphs += [_combination_paragraph(context), _software_sentence(context)]
-    return tuple(paragraphs)
+    paragraphs += [
+        categorical_words.probability_paragraph(context),
+        _combination_paragraph(context),
+        _software_sentence(context),
+    ]
+    return tuple(paragraph for paragraph in paragraphs if paragraph)
 
 
 def _data_paragraph(context: ReportContext) -> str:
@@ -127,13 +158,7 @@ def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
     facts, results = context.facts(analysis), context.results
     lead = f"{analysis.role.capitalize()} analysis, {lower_first(facts.label)} at {analysis.visit}: "
     if facts.scale != "continuous":
-        text = lead + results.text(analysis.name, "verdict_method")
-        reason = results.text(f"{analysis.name}/proportional odds", "not_estimable")
-        if reason:
-            text += f" Proportional-odds model: {reason}."
-        elif context.has_verdict(f"{analysis.name}/proportional odds"):
-            text += " Beside it a proportional-odds model, with a test of its assumption."
-        return text
+        return lead + categorical_words.analysis_sentences(context, analysis)
     name = f"{analysis.name}/model"
     size = (
         f"{context.formatter.whole(results.value(name, 'n_rows'))} values of "
@@ -223,12 +248,8 @@ def reference_list(context: ReportContext) -> tuple[str, ...]:
         facts = context.facts(analysis)
         if facts.scale == "continuous":
             keys |= set(DF_METHODS[analysis.df_method][1])
-        elif facts.scale == "ordinal":
-            keys |= set() if protocol.is_within_patient else {"mann-whitney", "brunner-munzel"}
-            if context.has_verdict(f"{analysis.name}/proportional odds"):
-                keys.add("mccullagh")
         else:
-            keys |= {"bliss", "newcombe-paired" if protocol.is_within_patient else "newcombe"}
+            keys |= _of_categories(context, analysis)
     if protocol.is_within_patient:
         keys.add("consort-within")
     if results.has(f"{context.primary.name}/correlation", "icc"):
@@ -249,6 +270,29 @@ def reference_list(context: ReportContext) -> tuple[str, ...]:
         if facts.instrument is not None and facts.instrument.source
     }
     return tuple(sorted([*(REFERENCES[key] for key in keys), *instruments], key=str.casefold))
+
+
+def _of_categories(context: ReportContext, analysis: Analysis) -> set[str]:
+    """Return the references of an analysis of grades or responders: of its model, and of the tests without one."""
+    results, within = context.results, context.protocol.is_within_patient
+    model = f"{analysis.name}/{MODEL}"
+    keys: set[str] = set()
+    if context.facts(analysis).scale == "ordinal":
+        keys |= {"pratt"} if within else {"mann-whitney", "brunner-munzel"}
+        if results.text(model, "formula"):
+            keys.add("mccullagh")
+        if results.text(analysis.name, "led_by") == "model":
+            keys.add("agresti-kateri")
+    else:
+        keys |= {"bliss", "newcombe-paired" if within else "newcombe"}
+    if results.text(model, "formula"):
+        if results.text(analysis.name, "led_by") == "model":
+            keys.add("fda-covariates")
+        if results.has(model, "variance"):
+            keys |= {"hedeker-gibbons", "zeger"}
+    if results.said(model, "left_out"):
+        keys.add("albert-anderson")
+    return keys
 
 
 def limitations(context: ReportContext) -> tuple[str, ...]:
@@ -287,6 +331,14 @@ def limitations(context: ReportContext) -> tuple[str, ...]:
                 f"The contribution of {_lower(protocol.components[component])} to {label} cannot be assessed: the arm "
                 "without it was not studied."
             )
+    if any(context.results.text(f"{one.name}/{MODEL}", "formula") for one in context.analyses):
+        items.append(
+            "Models of grades and responders have normal reference distributions: with few patients "
+            "their intervals are "
+            "somewhat too narrow. Their probabilities are marginal, of patients like those studied on "
+            "average, and their "
+            "odds ratios are not ratios of risks."
+        )
     items.append(
         "The answer holds for patients, lesions and regimens like those studied, and for the visit that was analysed."
     )

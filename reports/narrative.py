@@ -6,11 +6,13 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
+from types import ModuleType
 
 from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import MINUS, NARROW_SPACE, counted, headline_decimals, join_words, sentence_case
+from reports.steps.categorical import WITHOUT_MODEL
 from reports.steps.harms import ANY, PATIENT_LEVEL, SEVERE
 from reports.steps.sensitivity import PAIRED_T
 from reports.verdicts import VerdictLine
@@ -134,15 +136,27 @@ def _how_much(context: ReportContext, analysis: Analysis) -> str:
     if show == "probability":
         return _superiority(context, analysis, lines)
     if show == "percentage points":
-        return _shares(context, analysis, lines)
+        risks = context.results.text(analysis.name, "led_by") == "model"
+        return (
+            str(_categorical().risks(context, analysis, lines))
+            if risks
+            else _shares(context, analysis, lines)
+        )
     return _means(context, analysis, lines)
+
+
+def _categorical() -> ModuleType:
+    """Return the sentences on grades and responders, which are made with this module's own."""
+    from reports import categorical_words
+
+    return categorical_words
 
 
 def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
     """Say "At Week 24 repigmentation averaged 58 % with A + B, against 31 % with A alone (difference …) and …"."""
     results, formatter, facts = context.results, context.formatter, context.facts(analysis)
     unit = results.text(analysis.name, "scale_unit")
-    decimals = _decimals(*((line.conf_low, line.conf_high) for line in lines))
+    decimals = decimals_of_intervals(*((line.conf_low, line.conf_high) for line in lines))
     name = f"{analysis.name}/means"
 
     def mean(arm: str) -> str:
@@ -204,7 +218,9 @@ def _superiority(context: ReportContext, analysis: Analysis, lines: list[Verdict
 
     def median(line: VerdictLine, which: str) -> str:
         subject = f"{line.combination} | {line.reference}"
-        grade = results.text(analysis.name, f"supplement_median_{which}", subject)
+        kind = f"supplement_median_{which}"
+        grade = results.text(analysis.name, kind, subject)
+        grade = grade or results.text(f"{analysis.name}/{WITHOUT_MODEL}", kind, subject)
         return f"{grade} ({meanings[grade]})" if grade in meanings else grade
 
     clauses = []
@@ -213,7 +229,8 @@ def _superiority(context: ReportContext, analysis: Analysis, lines: list[Verdict
         estimate = formatter.number(line.estimate, 2)
         if place == 0:
             level = formatter.level(context.level(analysis.name))
-            numbers = f"probability of superiority {estimate}, {level} CI {interval}"
+            within = "within a patient, " if context.protocol.is_within_patient else ""
+            numbers = f"{within}probability of superiority {estimate}, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
         grade = median(line, "reference")
@@ -259,7 +276,7 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     """Say "40 % responded with A + B, against 10 % with A alone (difference 30 percentage points, …)"."""
     results, formatter = context.results, context.formatter
     name = f"{analysis.name}/observed"
-    decimals = _decimals(*((100 * line.conf_low, 100 * line.conf_high) for line in lines))
+    decimals = decimals_of_intervals(*((100 * line.conf_low, 100 * line.conf_high) for line in lines))
 
     def raw(arm: str) -> float:
         return results.number(name, "proportion", arm=arm, visit=analysis.visit)
@@ -285,7 +302,7 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     return f"At {analysis.visit} {shown} met “{label}”, against {join_words(clauses)}."
 
 
-def _decimals(*intervals: tuple[float, float]) -> int:
+def decimals_of_intervals(*intervals: tuple[float, float]) -> int:
     """Return the decimals of a sentence's estimates: none where half the widest interval is 5 or more, one from 0.5.
 
     The verdict's sentences have the same rule, so that a number reads alike in both.
@@ -362,16 +379,16 @@ def _synergy(context: ReportContext, analysis: Analysis) -> str:
     lines = context.lines("interaction", analysis.name)
     if not lines:
         return ""
+    if context.results.text(analysis.name, "scale_show") == "probability":
+        return str(_categorical().synergy_of_grades(context, analysis))
     line = next((one for one in lines if one.estimable), lines[0])
     if not line.estimable:
-        if "by ranks" in line.answer:
-            return "Synergy is not estimable from ranks, which have no scale to add on."
         return f"Synergy is {line.answer}."
     if line.answer.startswith("not tested"):
         return "Synergy is not tested, since better than every part is not shown."
     formatter = context.formatter
     factor = 100.0 if context.results.text(analysis.name, "scale_show") == "percentage points" else 1.0
-    decimals = _decimals((factor * line.conf_low, factor * line.conf_high))
+    decimals = decimals_of_intervals((factor * line.conf_low, factor * line.conf_high))
     unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
     interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
     excess = _with_unit(formatter.number(factor * line.estimate, decimals), unit)
@@ -487,7 +504,7 @@ def _unadjusted_clause(context: ReportContext, baseline: bool) -> str:
             shown and line.estimate > float(null or 0)
         ):
             continue
-        decimals = _decimals((float(low or 0), float(high or 0)))
+        decimals = decimals_of_intervals((float(low or 0), float(high or 0)))
         numbers = f"{context.formatter.number(estimate, decimals)} ({context.formatter.interval(low, high, decimals)})"
         why = " for the unequal start" if baseline else ""
         from_part = "" if len(context.lines("part")) == 1 else f" from {line.reference}"

@@ -30,7 +30,9 @@ KINDS = (
     "highest_single_agent",
     "interaction",
     "interaction_log_residual",
+    "interaction_response",
     "bliss",
+    "bliss_excess",
     "control",
 )
 

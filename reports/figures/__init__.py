@@ -7,6 +7,7 @@ from reports.figures.course import profile_figure
 from reports.figures.diagnostics import residual_figure
 from reports.figures.flow import flow_figure
 from reports.figures.forest import naive_figure, verdict_figure
+from reports.figures.grade_flow import grade_flow_figure
 from reports.figures.grades import grade_figure
 from reports.figures.pairs import paired_figure
 from reports.figures.style import ArmStyle, ReportFigure, arm_style
@@ -17,6 +18,7 @@ __all__ = [
     "arm_style",
     "flow_figure",
     "grade_figure",
+    "grade_flow_figure",
     "naive_figure",
     "paired_figure",
     "profile_figure",

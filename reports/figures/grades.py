@@ -114,7 +114,7 @@ def _bar(axes: Axes, middle: float, name: str, cells: np.ndarray, grades: list[s
         if fitting:
             place = (start + share / 2, middle)
             axes.text(
-                *place, fitting[0], ha="center", va="center_baseline", fontsize=8, color=_readable_on(shade)
+                *place, fitting[0], ha="center", va="center_baseline", fontsize=8, color=readable_on(shade)
             )
         start += share
 
@@ -140,7 +140,7 @@ def tint(color: str, rank: int, levels: int) -> str:
     return "#" + "".join(f"{round(part + share * (target - part)):02x}" for part in parts)
 
 
-def _readable_on(color: str) -> str:
+def readable_on(color: str) -> str:
     """Black or white text, by the contrast that WCAG 2 defines (relative luminance, 1.4.3)."""
     parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]

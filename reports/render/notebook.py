@@ -20,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
+from reports.render.notebook_categorical import called_by_categorical, categorical_cells, literal
 from reports.steps.over_visits import OVER_VISITS
 
 if TYPE_CHECKING:
@@ -108,10 +109,12 @@ def relative_path(trial: Path, directory: Path) -> str:
 def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cell]:
     """The notebook's cells, in order."""
     answered = [one for one in protocol.analyses if results.text(one.name, "combination")]
-    scales = {protocol.endpoint(one.endpoint).scale for one in answered}
+    needed = {
+        name for one in answered for name in called(one, protocol.endpoint(one.endpoint).scale, results)
+    }
     cells = [
         Cell("markdown", _opening(protocol)),
-        Cell("code", _reading(trial, scales)),
+        Cell("code", _reading(trial, needed)),
         Cell("code", _COUNTS),
     ]
     for analysis in sorted(answered, key=lambda one: one.role != "primary"):
@@ -121,7 +124,7 @@ def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cel
             cells += _continuous(analysis, facts, results)
             cells += _every_visit(analysis, results)
         else:
-            cells.append(Cell("code", _categorical(analysis, facts)))
+            cells += [Cell("code", one) for one in categorical_cells(analysis, facts, results)]
         cells.append(Cell("code", _claims(analysis)))
     cells += [Cell("markdown", _CHECK_HEADING), Cell("code", _CHECK)]
     return cells
@@ -237,29 +240,29 @@ def _opening(protocol: Protocol) -> str:
     )
 
 
-_CALLED = {
-    "continuous": ("compare_therapies", "fit_mixed_model", "marginal_means"),
-    "ordinal": ("compare_grades",),
-    "binary": ("compare_responders",),
-}
-"""What an endpoint of each scale needs of `analyses`."""
+_CONTINUOUS = ("compare_therapies", "fit_mixed_model", "marginal_means")
+"""What a continuous endpoint needs of `analyses`."""
 
 
-def _reading(trial: str, scales: Collection[str]) -> str:
-    needed = sorted(name for scale in scales for name in _CALLED[scale])
+def called(analysis: Analysis, scale: str, results: Results) -> tuple[str, ...]:
+    """Return what an analysis needs of `analyses`."""
+    return _CONTINUOUS if scale == "continuous" else called_by_categorical(analysis, scale, results)
+
+
+def _reading(trial: str, needed: Collection[str]) -> str:
     return f"""import math
 from pathlib import Path
 
 import pandas as pd
 
-from analyses import {", ".join(needed)}
+from analyses import {", ".join(sorted(needed))}
 from outcomes import read_trial
 
 pd.set_option("display.precision", 4, "display.max_columns", None, "display.width", 120)
 
-trial = read_trial({_literal(trial)})  # lists every defect, where there is one
+trial = read_trial({literal(trial)})  # lists every defect, where there is one
 arms = trial.protocol.arms
-verdicts, means = {{}}, {{}}
+verdicts, means, probabilities = {{}}, {{}}, {{}}
 pd.DataFrame({{"components": {{label: " + ".join(arms.ordered_components(label)) or "none" for label in arms}}}})"""
 
 
@@ -290,7 +293,7 @@ def _continuous(analysis: Analysis, facts: EndpointFacts, results: Results) -> l
     """Fit the model that the report fitted, its means, and the combination questions."""
     from analyses.default_model import is_over_visits
 
-    name, formula = _literal(analysis.name), results.text(analysis.name, "model")
+    name, formula = literal(analysis.name), results.text(analysis.name, "model")
     over_visits = is_over_visits(formula)
     rows = (
         ""
@@ -301,7 +304,7 @@ def _continuous(analysis: Analysis, facts: EndpointFacts, results: Results) -> l
 endpoint = trial.protocol.endpoint(analysis.endpoint)
 data = trial.estimand_data({name}).frame  # intercurrent events handled as the protocol says
 {rows}fit = fit_mixed_model(
-    {_literal(formula)},
+    {literal(formula)},
     data,
     df_method=analysis.df_method,
 )
@@ -320,7 +323,7 @@ means[{name}].table"""
     margin=analysis.margin,
     margin_source=analysis.margin_source,
     scale_range=(endpoint.minimum, endpoint.maximum),
-    unit={_literal(results.text(analysis.name, "scale_unit"))},
+    unit={literal(results.text(analysis.name, "scale_unit"))},
     allocation=trial.protocol.conduct.allocation,
 )
 verdicts[{name}].table"""
@@ -334,45 +337,17 @@ def _every_visit(analysis: Analysis, results: Results) -> list[Cell]:
     if not formula:
         return []
     fitting = f"""every_visit = fit_mixed_model(  # describes the course; the answer is that of the model above
-    {_literal(formula)},
-    trial.estimand_data({_literal(analysis.name)}).frame,
+    {literal(formula)},
+    trial.estimand_data({literal(analysis.name)}).frame,
     df_method=analysis.df_method,
 )
-means[{_literal(name)}] = marginal_means(every_visit, "arm", by="visit", weights="proportional")
-means[{_literal(name)}].table"""
+means[{literal(name)}] = marginal_means(every_visit, "arm", by="visit", weights="proportional")
+means[{literal(name)}].table"""
     return [Cell("code", fitting)]
 
 
-def _categorical(analysis: Analysis, facts: EndpointFacts) -> str:
-    """Ask the combination questions of grades or responders."""
-    name = _literal(analysis.name)
-    ordinal = facts.scale == "ordinal"
-    own = (
-        ["higher_is_better=endpoint.higher_is_better"]
-        if ordinal
-        else ["margin=analysis.margin", "margin_source=analysis.margin_source"]
-    )
-    arguments = [
-        "rows",
-        "arms",
-        *own,
-        "alpha=analysis.alpha",
-        "sided=analysis.sided",
-        "design=trial.protocol.design",
-        "allocation=trial.protocol.conduct.allocation",
-    ]
-    listed = "".join(f"    {argument},\n" for argument in arguments)
-    return f"""analysis = trial.protocol.analysis({name})
-endpoint = trial.protocol.endpoint(analysis.endpoint)
-data = trial.estimand_data({name}).frame
-rows = data[(data["visit"] == analysis.visit) & data["value"].notna()]
-verdicts[{name}] = {"compare_grades" if ordinal else "compare_responders"}(
-{listed})
-verdicts[{name}].table"""
-
-
 def _claims(analysis: Analysis) -> str:
-    name = _literal(analysis.name)
+    name = literal(analysis.name)
     return f"""verdict = verdicts[{name}]
 print("May be claimed:    " if verdict.claims else "Answer:            ", verdict.may_claim)
 print("May not be claimed:", verdict.may_not_claim)"""
@@ -410,13 +385,12 @@ for name, found in means.items():
         at = {"arm": str(row["arm"]), "visit": str(row.get("visit", visit))}
         for number in ("estimate", "std_error", "df", "conf_low", "conf_high"):
             compare(f"{name}, {at}, {number}", row[number], results.number(f"{name}/means", number, **at))
+for name, found in probabilities.items():
+    for row in found.to_dict("records"):
+        at = {"arm": str(row["arm"]), "level": str(row.get("grade", ""))}
+        for number in ("estimate", "std_error", "conf_low", "conf_high"):
+            there = results.number(f"{name}/probabilities", number, **at)
+            compare(f"{name}, probability, {at}, {number}", row[number], there)
 if differing or not compared:
     raise AssertionError("\\n".join(differing) or "nothing was compared")
 print(f"All {compared} numbers are those of results.json.")"""
-
-
-def _literal(text: str) -> str:
-    """A Python string literal in double quotes, as a person would write it."""
-    import json
-
-    return json.dumps(text, ensure_ascii=False)

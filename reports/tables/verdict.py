@@ -211,57 +211,6 @@ def _scale_row(context: ReportContext, scale: Scale, line: VerdictLine, label: s
     return Row(Cell(label), (*cells, p, Cell(line.answer)), indent=1)
 
 
-def odds_table(context: ReportContext, analysis: Analysis) -> Table | None:
-    """Show the proportional-odds model of grades with the test of its assumption; None where it was not fitted."""
-    results, formatter = context.results, context.formatter
-    name = f"{analysis.name}/proportional odds"
-    lines = context.lines("part", name)
-    if not lines:
-        return None
-    rows = []
-    for line in lines:
-        ratio, low, high = (
-            results.value(name, f"odds_ratio{part}", contrast=line.contrast)
-            for part in ("", "_conf_low", "_conf_high")
-        )
-        cells = estimate_cells(formatter, ratio, low, high, 1)
-        label = Cell(f"{line.combination} against {line.reference}")
-        rows.append(Row(label, (*cells, p_cell(formatter, line.p_value), Cell(line.answer))))
-    for tested in results.select(analysis=name, statistic="proportionality_p_value"):
-        # Which coefficient has no finite estimate is for those who refit the model: results.json has it.
-        answer = sentence_case(
-            results.text(name, "proportionality", tested.level).partition(" (no finite")[0]
-        )
-        p = p_cell(formatter, tested.value)
-        rows.append(
-            Row(Cell("Test of the assumption", notes=("assumption",)), (Cell(span=3), p, Cell(answer)))
-        )
-    better = "higher" if context.facts(analysis).higher_is_better else "lower"
-    return context.finished(
-        Table(
-            table_name("odds", analysis.name),
-            f"{context.facts(analysis).label} at {analysis.visit}: proportional-odds model",
-            (
-                Column("Odds ratio"),
-                Column(context.interval_header(name), "low"),
-                Column("", "high"),
-                Column("p"),
-                Column("Answer", "text"),
-            ),
-            tuple(rows),
-            stub="Comparison",
-            notes={
-                "direction": f"Above 1 the odds of a {better} grade, which is better, are larger with the combination.",
-                "assumption": (
-                    "The model takes one odds ratio for every threshold between grades; likelihood-ratio test against "
-                    "an odds ratio of its own for each."
-                ),
-            },
-            source=source_line(context, analysis),
-        )
-    )
-
-
 def bliss_table(context: ReportContext, analysis: Analysis) -> Table | None:
     """Show the Bliss excess over assumed responses of an untreated arm, where the trial had none."""
     results, formatter = context.results, context.formatter

@@ -15,12 +15,13 @@ from reports.format import round_half_up
 from reports.methods import methods_paragraphs
 from reports.results import Results
 from reports.tables.baseline import baseline_tables
+from reports.tables.categorical import odds_table
 from reports.tables.flow import exclusion_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
 from reports.tables.outcome import differences_table, means_table, observed_table
 from reports.tables.protocol import estimand_table, intercurrent_table, referee_items
 from reports.tables.sensitivity import carry_across_table, covariance_table, naive_table, sensitivity_table
-from reports.tables.verdict import bliss_table, odds_table, scales_table, verdict_table
+from reports.tables.verdict import bliss_table, scales_table, verdict_table
 from reports.verdicts import lines_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -197,22 +198,16 @@ def test_the_bliss_curve_is_labelled_as_an_assumption(abdelghani):
 def test_the_odds_ratios_are_those_of_the_proportional_odds_model(abdelghani):
     """The methods name the model and the test of its assumption, so the page shows both."""
     table = odds_table(abdelghani, abdelghani.primary)
-    if table is None:
-        reason = abdelghani.results.text("grade/proportional odds", "not_estimable")
-        assert reason in " ".join(methods_paragraphs(abdelghani))
-        return
-    row = table.rows[0]
-    line = lines_of(abdelghani.results, "grade/proportional odds", "part")[0]
+    row = next(one for one in table.rows if one.label.text == "Laser + PRP against Laser")
+    line = lines_of(abdelghani.results, "grade/odds ratios", "part")[0]
     assert row.cells[0].value == pytest.approx(math.exp(line.estimate), rel=1e-9)  # ten digits are kept
-    assert table.rows[-1].label.text == "Test of the assumption"
+    assert [one.label.text for one in table.rows[-2:]] == ["Test of proportional odds", "arm"]
     assert table.rows[-1].cells[-1].text == (
         "Not testable: with an effect at each threshold the grades separate"
     )
-
-
-def test_within_patients_no_ordinal_model_is_pointed_to(small):
-    assert not any("ordinal model" in one.text for one in small.results.statements)
-    assert odds_table(small, small.protocol.analysis("grade")) is None
+    assert "cumulative logit (proportional odds) model, value ~ arm" in " ".join(
+        methods_paragraphs(abdelghani)
+    )
 
 
 def test_a_row_on_a_logarithmic_scale_says_so(small):
