@@ -193,13 +193,10 @@ class _Means:
 
     def __init__(self, fit: Any, factor: str, at: Mapping[str, Any] | None) -> None:
         self._at = dict(at or {})
+        _needs_factor(fit, factor)
         # The trial's own mix of covariates, as the report's means: equal shares would answer for other patients.
         self._means: Any = marginal_means(fit, factor, at=at, weights="proportional")
         table: pd.DataFrame = self._means.table
-        if factor not in table.columns:
-            raise ModelError(
-                f"the model has no factor {factor!r}", expected=", ".join(table.columns), got=factor
-            )
         labels = [str(level) for level in table[factor]]
         self.estimates = dict(zip(labels, table["estimate"].astype(float), strict=True))
         self._labels = dict(zip(labels, table[factor], strict=True))
@@ -238,6 +235,25 @@ class _Means:
         """Return a function of the means with its delta-method error, the contrast with its gradient."""
         slope = self.contrast(gradient)
         return t_comparison(value, slope.std_error, slope.df)
+
+
+def _needs_factor(fit: Any, factor: str) -> None:
+    """Refuse a model without the arms' factor.
+
+    Raises
+    ------
+    ModelError
+        Where the model has the components, say, and not the arm.
+    """
+    variables = sorted(str(name) for name in fit.frame.spec.required_variables)
+    if factor not in variables:
+        raise ModelError(
+            f"the model has no factor {factor!r}",
+            expected=f"the arm among its terms, such as '~ {factor} + ...'",
+            got=", ".join(variables) or "no variable",
+            where=fit.formula,
+            hint=f"a model of components (laser * prp) is the same with {factor} in their place",
+        )
 
 
 def _difference(label: str, other: str, higher_is_better: bool) -> dict[str, float]:

@@ -325,7 +325,8 @@ class LinkFit:
         if not self.aliased:
             return np.ones(len(rows), dtype=bool)
         x = self.frame.x
-        size = np.maximum(np.sqrt((x**2).mean(axis=0)), np.finfo(float).tiny)
+        size = np.sqrt((x**2).mean(axis=0))
+        size = np.where(size > 0, size, 1.0)  # a combination of levels that never occurs
         _, _, basis = np.linalg.svd(x / size, full_matrices=True)
         outside = np.abs((rows / size) @ basis[len(self.standard.kept) :].T).max(axis=1)
         found: NDArray[np.bool_] = outside <= 1e-8 * np.maximum(np.linalg.norm(rows / size, axis=1), 1e-300)

@@ -32,6 +32,8 @@ __all__ = ["BootstrappedProbabilities", "bootstrap_probabilities", "drawn_fit"]
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
+SAME = 1e-10
+"""Standard deviation of draws, on scales of the order of one, that is rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +64,8 @@ class BootstrappedProbabilities:
     def table(self) -> pd.DataFrame:
         """`MarginalProbabilities.table` with the draws' standard deviation and percentile limits, then their counts.
 
-        ``n_draws`` could be fitted, ``n_failed`` could not.
+        ``n_draws`` could be fitted, ``n_failed`` could not. NaN where all draws are the same: an arm without a
+        responder has no spread that draws could show.
         """
         shown = self.means.table.drop(columns=["df"])
         return self._with_draws(shown, self.draws)
@@ -100,11 +103,13 @@ class BootstrappedProbabilities:
             [float(np.quantile(column, share)) if len(column) else np.nan for column in columns]
             for share in (self.alpha / 2, 1 - self.alpha / 2)
         )
-        spread = [float(column.std(ddof=1)) if len(column) > 1 else np.nan for column in columns]
+        spread = np.array([float(column.std(ddof=1)) if len(column) > 1 else np.nan for column in columns])
+        # Where every draw is the same (an arm in which nobody responded) draws tell nothing of the error.
+        same = ~(spread > SAME)
         return shown.assign(
-            std_error=spread,
-            conf_low=low,
-            conf_high=high,
+            std_error=np.where(same, np.nan, spread),
+            conf_low=np.where(same, np.nan, low),
+            conf_high=np.where(same, np.nan, high),
             n_draws=[len(column) for column in columns],
             n_failed=len(self.failures),
         )

@@ -371,10 +371,17 @@ def covariance_of(fit: LinkModel, found: Standardised, vcov: str) -> tuple[Array
     Raises
     ------
     ModelError
-        For another name.
+        For another name, and for the sandwich of a fit under Firth's penalty, whose score is not the likelihood's.
     """
     if vcov not in VCOV:
         raise ModelError("unknown covariance of the means", expected=", ".join(VCOV), got=repr(vcov))
+    if vcov == "robust" and isinstance(fit, GeneralizedFit) and fit.penalty:
+        raise ModelError(
+            "the sandwich is of likelihood fits, not of penalised ones",
+            expected="vcov='model' or 'population'",
+            got=repr(vcov),
+            where=fit.formula,
+        )
     slopes = found.jacobian.reshape(-1, found.jacobian.shape[2])
     inverse = fit.solution.inverse
     known = np.isfinite(np.diag(inverse))

@@ -9,8 +9,9 @@ import pytest
 
 from analyses import compare_therapies, fit_generalized_model, fit_ordinal_model
 from analyses.probability_contrasts import number_needed
+from analyses.probability_scale import marginal_probabilities
 from analyses.responders import compare_responders
-from outcomes.errors import DesignError, ModelError
+from outcomes.errors import ConvergenceError, DesignError, ModelError
 
 CASES = Path(__file__).parents[1] / "reference"
 COMPONENTS = {"both": {"laser", "prp"}, "laser": {"laser"}, "prp": {"prp"}, "control": set()}
@@ -165,6 +166,45 @@ def test_arms_that_do_not_match_and_responses_that_are_none_are_refused(graded):
     for response in ("G0", "G9"):
         with pytest.raises(ModelError, match="response"):
             compare_therapies(graded, LABELS, at={"visit": "Week 24"}, response=response)
+
+
+def test_a_model_of_components_is_asked_for_its_arms(graded):
+    data = graded.frame.data.assign(
+        laser=graded.frame.data["arm"].str.contains("laser").astype(int),
+        prp=graded.frame.data["arm"].str.contains("prp").astype(int),
+        grade=pd.Categorical(graded.frame.data["grade"], ordered=True),
+    )
+    fit = fit_ordinal_model("grade ~ laser * prp + (1 | patient)", data)
+    with pytest.raises(ModelError, match="laser \\* prp"):
+        compare_therapies(fit, LABELS)
+
+
+def test_an_arm_that_a_visit_misses_is_not_estimable_and_the_rest_is(graded):
+    data = graded.frame.data.assign(grade=pd.Categorical(graded.frame.data["grade"], ordered=True))
+    hole = data[~((data["arm"] == "prp") & (data["visit"] == "Week 24"))]
+    fit = fit_ordinal_model("grade ~ arm * visit + (1 | patient)", hole)
+    verdict = compare_therapies(fit, LABELS, at={"visit": "Week 24"}, response="2.0")
+    assert verdict.rows_of("part")[0].answer == "better"
+    assert verdict.rows_of("interaction_response") == ()
+    assert "prp" in verdict.rows_of("interaction")[0].answer
+    assert verdict.supplement["reference"].tolist() == ["laser", "control"]
+
+
+def test_an_arm_without_responders_has_firths_answer():
+    data = table(both=24, laser=10, prp=8, control=0)
+    with pytest.raises(ConvergenceError, match="separate"):
+        fit_generalized_model("value ~ arm", data)
+    fit = fit_generalized_model("value ~ arm", data, penalty="firth")
+    verdict = compare_therapies(fit, COMPONENTS)
+    (row,) = verdict.rows_of("interaction_response")
+    # Firth's penalty adds half a response and half a failure to each arm
+    p = (np.array([24, 10, 8, 0]) + 0.5) / 41
+    assert row.estimate == pytest.approx(p @ [1, -1, -1, 1], abs=1e-7)
+    with pytest.raises(ModelError, match="sandwich"):
+        marginal_probabilities(fit, "arm", vcov="robust")
+    draws = marginal_probabilities(fit, "arm").bootstrap(np.random.default_rng(1), 20).table.set_index("arm")
+    assert np.isnan(draws.loc["control", "std_error"])
+    assert draws.loc["both", "std_error"] > 0
 
 
 @pytest.mark.parametrize(
