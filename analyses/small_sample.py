@@ -103,6 +103,10 @@ class SmallSample:
             Linearly independent hypotheses, shape (q, p).
         difference
             ``rows @ beta - rhs``, shape (q,).
+
+        Returns
+        -------
+        NaN for statistic and denominator where Kenward and Roger's moments are those of no F distribution.
         """
         q = len(rows)
         statistic = float(difference @ np.linalg.solve(rows @ self.adjusted @ rows.T, difference)) / q
@@ -111,6 +115,10 @@ class SmallSample:
         if self.method == "satterthwaite":
             return statistic, float(q), self._satterthwaite_f_df(rows)
         scale, df = self._kenward_roger_f(rows)
+        if not (df > 2 and 0 < scale < np.inf and statistic > -1e-9):
+            # Too little information for q hypotheses: no F distribution has these moments, and formulas that go on
+            # give negative statistics.
+            return np.nan, float(q), np.nan
         return scale * statistic, float(q), df
 
     def _between_within_df(self, rows: Array, coefficient_df: Array) -> Array:

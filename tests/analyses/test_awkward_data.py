@@ -1,5 +1,7 @@
 """Frames as users have them: indices, columns and weights that are not what they seem; clusters that stand alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -91,3 +93,14 @@ def test_cr3_is_the_inverse_where_there_is_one(data):
     ]
     expected = phi @ sum(np.outer(score, score) for score in scores) @ phi
     np.testing.assert_allclose(fit.vcov, expected, rtol=1e-8, atol=1e-10 * np.abs(expected).max())
+
+
+def test_f_tests_without_information_are_nan_not_negative(data):
+    """Kenward and Roger's scale and degrees of freedom turn negative where A2 exceeds q or the mean does not exist."""
+    small = fit_mixed_model(MODEL, data, df_method="kenward-roger").small_sample
+    rows = np.eye(len(small.phi))[2:8]
+    assert np.isfinite(small.f_test(rows, np.ones(6))).all()
+    for vaguer in (30.0, 100.0, 1000.0):
+        statistic, q, df = replace(small, w=vaguer * small.w).f_test(rows, np.ones(6))
+        assert np.isnan([statistic, df]).all()
+        assert q == 6
