@@ -170,19 +170,32 @@ class MarginalFit:
         table = self.coefficients.to_string(index=False, float_format=lambda value: f"{value:.4g}")
         counts = f"{self.n_obs} rows of {self.n_subjects} patients"
         counts += f", {self.n_dropped} left out for missing values" if self.n_dropped else ""
-        working = f"working correlation: {self.correlation}"
-        working += f" ({self.working_correlation:.3f})" if self.correlation == "exchangeable" else ""
-        covariance = {"mancl-derouen": "Mancl and DeRouen's sandwich", "sandwich": "sandwich"}
-        errors = covariance.get(self.vcov_method, "working model")
         return "\n".join(
             [
                 f"Marginal {self.family} model ({self.link} link): {self.formula}",
                 counts,
-                f"{working}; standard errors: {errors}, t with {self.df:g} degrees of freedom",
+                f"working correlation: {self.working}; standard errors: {self.errors}",
                 self.convergence.sentence,
                 table,
             ]
         )
+
+    @property
+    def working(self) -> str:
+        """The working correlation, with its estimate."""
+        value = f" ({self.working_correlation:.3f})" if self.correlation == "exchangeable" else ""
+        return f"{self.correlation}{value}"
+
+    @property
+    def errors(self) -> str:
+        """Where the standard errors come from, and the degrees of freedom."""
+        names = {"mancl-derouen": "Mancl and DeRouen's sandwich", "sandwich": "sandwich"}
+        return f"{names.get(self.vcov_method, 'working model')}, t with {self.df:g} degrees of freedom"
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import marginal_fit_html
+
+        return marginal_fit_html(self)
 
 
 def fit_marginal_model(

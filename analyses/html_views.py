@@ -23,11 +23,14 @@ from outcomes.rounding import MINUS, number_text, significant
 
 if TYPE_CHECKING:
     from analyses.contrast_table import ContrastTable
+    from analyses.gee import MarginalFit
     from analyses.generalized_fit import GeneralizedFit
     from analyses.marginal_means import MarginalMeans
     from analyses.mixed_model_fit import MixedModelFit
     from analyses.optimise import Convergence
     from analyses.ordinal_fit import OrdinalFit
+    from analyses.probability_contrasts import ProbabilityContrasts
+    from analyses.probability_scale import MarginalProbabilities
     from analyses.verdict import Verdict
 
 __all__ = [
@@ -35,9 +38,12 @@ __all__ = [
     "contrasts_html",
     "fit_html",
     "generalized_html",
+    "marginal_fit_html",
     "means_html",
     "mixed_model_html",
     "ordinal_html",
+    "probabilities_html",
+    "probability_contrasts_html",
     "verdict_html",
 ]
 
@@ -253,6 +259,32 @@ def _first(sentences: Sequence[str], most: int = 10) -> tuple[str, ...]:
     """The first sentences, and how many more there are: of a large table each would be lost among the others."""
     more = len(sentences) - most
     return tuple(sentences) if more <= 0 else (*sentences[:most], f"{more} more are not estimable.")
+
+
+def probabilities_html(means: MarginalProbabilities) -> str:
+    """Return the view of standardised probabilities or means: what they are of, and what was averaged over."""
+    facts = [("Model", means.fit.formula), ("Of", means.what)]
+    table = estimate_table(f"Marginal {means.what}", means.table, LEVEL)
+    return to_html(HtmlView("On the response's own scale", tuple(facts), (table,), notes=means.averaging))
+
+
+def probability_contrasts_html(contrasts: ProbabilityContrasts) -> str:
+    """Return the view of differences or ratios of standardised means, with how they were adjusted."""
+    table = estimate_table(contrasts.title, contrasts.table, 1 - contrasts.alpha)
+    return to_html(HtmlView("Contrasts", tables=(table,), notes=(contrasts.adjustment,)))
+
+
+def marginal_fit_html(fit: MarginalFit) -> str:
+    """Return the view of a marginal model: its working correlation, its standard errors, its coefficients."""
+    facts = [
+        ("Model", fit.formula),
+        ("Rows, patients", f"{fit.n_obs}, {fit.n_subjects}"),
+        ("Working correlation", fit.working),
+        ("Standard errors", fit.errors),
+    ]
+    table = estimate_table("Coefficients", fit.coefficients, LEVEL)
+    heading = f"Marginal {fit.family} model ({fit.link} link)"
+    return to_html(HtmlView(heading, tuple(facts), (table,), (fit.convergence.sentence,)))
 
 
 def verdict_html(verdict: Verdict) -> str:

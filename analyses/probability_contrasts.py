@@ -94,16 +94,22 @@ class ProbabilityContrasts:
     def __repr__(self) -> str:
         return str(self)
 
-    def __str__(self) -> str:
+    @property
+    def title(self) -> str:
+        """What the contrasts are, in words."""
         what = {"difference": "Differences", "ratio": "Ratios", "odds ratio": "Odds ratios"}[self.measure]
         of = {"grade": "probabilities of grades", "at least": "probabilities of a grade or a higher one"}
+        return f"{what} of marginal {of.get(self.of, self.of)}"
+
+    def __str__(self) -> str:
         return "\n".join(
-            [
-                f"{what} of marginal {of.get(self.of, self.of)}",
-                self.table.to_string(index=False, float_format=number),
-                self.adjustment,
-            ]
+            [self.title, self.table.to_string(index=False, float_format=number), self.adjustment]
         )
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import probability_contrasts_html
+
+        return probability_contrasts_html(self)
 
 
 def number_needed(

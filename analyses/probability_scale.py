@@ -171,6 +171,12 @@ class MarginalProbabilities:
         return bootstrap_probabilities(self, rng, draws, alpha, strata)
 
     @property
+    def what(self) -> str:
+        """What is averaged, in words."""
+        of = {"grade": "probability of each grade", "at least": "probability of a grade or a higher one"}
+        return of.get(self.of, self.of)
+
+    @property
     def averaging(self) -> tuple[str, ...]:
         """Sentences: what was averaged over, and what the standard errors cover."""
         patients = "patients, each counted once" if self.over == "patients" else "rows used"
@@ -194,10 +200,13 @@ class MarginalProbabilities:
         return str(self)
 
     def __str__(self) -> str:
-        of = {"grade": "probability of each grade", "at least": "probability of a grade or a higher one"}
-        what = f"Marginal {of.get(self.of, self.of)}"
         table = self.table.to_string(index=False, float_format=number)
-        return "\n".join([f"{what}: {self.fit.formula}", table, *self.averaging])
+        return "\n".join([f"Marginal {self.what}: {self.fit.formula}", table, *self.averaging])
+
+    def _repr_html_(self) -> str:
+        from analyses.html_views import probabilities_html
+
+        return probabilities_html(self)
 
 
 def marginal_probabilities(

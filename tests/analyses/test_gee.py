@@ -122,6 +122,7 @@ def test_aliased_columns_are_named_and_not_estimable(data):
     fit = fit_marginal_model("responder ~ arm + laser", data)
     assert fit.aliased == ("laser",)
     assert "Mancl" in str(fit)
+    assert "exchangeable" in fit._repr_html_()
     assert fit.anova(type=2).shape == (1, 5)
 
 

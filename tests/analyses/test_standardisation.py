@@ -234,3 +234,27 @@ def test_what_is_not_estimable_is_nan_and_the_rest_stays(binary):
 def test_unknown_options_are_refused(responders, options, word):
     with pytest.raises(ModelError, match=word):
         marginal_probabilities(responders, "arm", **options)
+
+
+def test_views_say_what_was_averaged(responders, graded):
+    means = marginal_probabilities(responders, "arm", over="patients", vcov="population")
+    assert "each counted once" in str(means)
+    assert "sampling of the covariates" in means._repr_html_()
+    levels = marginal_probabilities(graded, "arm", of="at least", vcov="robust")
+    assert "a grade or a higher one" in str(levels)
+    contrasts = levels.contrast("trt.vs.ctrl", "odds ratio", adjust="holm")
+    assert contrasts.table["contrast"].iloc[0] == "laser / control"
+    assert "Holm" in contrasts._repr_html_()
+    assert contrasts.title == "Odds ratios of marginal probabilities of a grade or a higher one"
+
+
+def test_families_of_contrasts_are_adjusted_together(responders):
+    plain = marginal_probabilities(responders, "arm").contrast("trt.vs.ctrl").table
+    adjusted = marginal_probabilities(responders, "arm").contrast("trt.vs.ctrl", adjust="bonferroni").table
+    expected = np.minimum(3 * plain["p_value"].to_numpy(), 1)
+    assert adjusted["p_value"].to_numpy() == pytest.approx(expected, rel=1e-9)
+    half = stats.norm.isf(0.025 / 3) * plain["std_error"]
+    assert adjusted["conf_high"].to_numpy() == pytest.approx((plain["estimate"] + half).to_numpy(), rel=1e-9)
+    means = marginal_probabilities(responders, "arm")
+    dunnett = means.contrast("trt.vs.ctrl", adjust="dunnett").table
+    assert (dunnett["p_value"] <= adjusted["p_value"] + 1e-6).all()
