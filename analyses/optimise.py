@@ -92,6 +92,10 @@ def newton(evaluate: Evaluate, start: Array, max_iterations: int = 100) -> Minim
     largest, last = np.inf, np.inf
     for iteration in range(max_iterations):
         gradient, hessian = point.slope()
+        if not (np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian))):
+            return Minimum(
+                theta, point.value, np.inf, iteration, False
+            )  # so far off that derivatives overflow
         largest = float(np.abs(gradient).max(initial=0.0))
         values, vectors = np.linalg.eigh(hessian)
         steepest = float(np.abs(values).max(initial=0.0))
@@ -141,7 +145,8 @@ def quasi_newton(evaluate: Evaluate, start: Array) -> Minimum:
         point = evaluate(theta) if np.abs(theta).max(initial=0.0) < far else None
         if point is None:
             return huge, np.zeros_like(theta)
-        return point.value, point.slope()[0]
+        gradient = point.slope()[0]
+        return (point.value, gradient) if np.all(np.isfinite(gradient)) else (huge, np.zeros_like(theta))
 
     with np.errstate(over="ignore", invalid="ignore"):
         found = scipy.optimize.minimize(

@@ -108,8 +108,9 @@ class Cumulative:
         value = self.value(predictors)
         upper = np.where(self.has_upper, predictors[0], 0.0)
         lower = np.where(self.has_lower, predictors[1], 0.0)
-        up = np.exp(self.link.log_density(upper) - value) * self.has_upper
-        low = -np.exp(self.link.log_density(lower) - value) * self.has_lower
+        # an end that is not there has no density, however improbable the row (exp would overflow, and inf x 0 is NaN)
+        up = np.exp(np.where(self.has_upper, self.link.log_density(upper) - value, -np.inf))
+        low = -np.exp(np.where(self.has_lower, self.link.log_density(lower) - value, -np.inf))
         return value, upper, lower, up, low
 
     def derivatives(self, predictors: Predictors) -> tuple[Array, tuple[Array, ...], Square]:

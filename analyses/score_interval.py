@@ -134,7 +134,7 @@ def _score(strata: Sequence[_Stratum], measure: str, value: float, correction: b
     """Standardised score at a value; it falls as the value rises."""
     top = variance = 0.0
     for one in strata:
-        p1, p2 = _restricted(one, measure, value)
+        (p1, q1), (p2, q2) = _restricted(one, measure, value)
         weight = one.n1 * one.n2 / (one.n1 + one.n2)
         total = one.n1 + one.n2
         factor = total / (total - 1) if correction else 1.0
@@ -142,13 +142,13 @@ def _score(strata: Sequence[_Stratum], measure: str, value: float, correction: b
         away = one.r1 / one.n1 - slope * (one.r2 / one.n2)
         if measure == "difference":
             away -= value
-            spread = p1 * (1 - p1) / one.n1 + p2 * (1 - p2) / one.n2
+            spread = p1 * q1 / one.n1 + p2 * q2 / one.n2
         elif measure == "ratio":
-            spread = p1 * (1 - p1) / one.n1 + value**2 * p2 * (1 - p2) / one.n2
+            spread = p1 * q1 / one.n1 + value**2 * p2 * q2 / one.n2
         else:
             # in units of the first group's responders: their number given all responders, less its expectation
-            w1, w2 = one.n1 * p1 * (1 - p1), one.n2 * p2 * (1 - p2)
-            away = (one.r1 - one.n1 * p1) / weight
+            w1, w2 = one.n1 * p1 * q1, one.n2 * p2 * q2
+            away = (one.r1 * q1 - (one.n1 - one.r1) * p1) / weight
             spread = (w1 * w2 / (w1 + w2) if w1 + w2 > 0 else 0.0) / weight**2
         top += weight * away
         variance += weight**2 * factor * max(spread, 0.0)
@@ -157,29 +157,36 @@ def _score(strata: Sequence[_Stratum], measure: str, value: float, correction: b
     return top / sqrt(variance)
 
 
-def _restricted(one: _Stratum, measure: str, value: float) -> tuple[float, float]:
-    """Most likely proportions of both groups whose difference or ratio is the value."""
+def _restricted(one: _Stratum, measure: str, value: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Most likely proportions of both groups whose comparison is the value, each with one minus it."""
+    if measure == "odds ratio":
+        return _restricted_odds(one, value)
     if measure == "difference":
         p2 = _difference_root(one, value)
-        return min(1.0, max(0.0, p2 + value)), p2
-    n = one.n1 + one.n2
-    if measure == "ratio":
-        a = n * value
-        b = -(one.n1 * value + one.r1 + one.n2 + one.r2 * value)
-        c = one.r1 + one.r2
-    else:
-        a = one.n2 * (value - 1)
-        b = one.n1 * value + one.n2 - (one.r1 + one.r2) * (value - 1)
-        c = -(one.r1 + one.r2)
-    if abs(a) < 1e-14 * abs(b):
-        p2 = -c / b
-    elif measure == "ratio":
-        p2 = 2 * c / (-b + sqrt(max(b * b - 4 * a * c, 0.0)))
-    else:
-        p2 = -2 * c / (b + sqrt(max(b * b - 4 * a * c, 0.0)))
+        p1 = min(1.0, max(0.0, p2 + value))
+        return (p1, 1 - p1), (p2, 1 - p2)
+    a = (one.n1 + one.n2) * value
+    b = -(one.n1 * value + one.r1 + one.n2 + one.r2 * value)
+    c = one.r1 + one.r2
+    p2 = 2 * c / (-b + sqrt(max(b * b - 4 * a * c, 0.0)))
     p2 = min(1.0, max(0.0, p2))
-    p1 = p2 * value if measure == "ratio" else p2 * value / (1 + p2 * (value - 1))
-    return min(1.0, max(0.0, p1)), p2
+    p1 = min(1.0, max(0.0, p2 * value))
+    return (p1, 1 - p1), (p2, 1 - p2)
+
+
+def _restricted_odds(one: _Stratum, value: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Most likely proportions under an odds ratio.
+
+    The root of responders and that of the others are each written without a difference of alike numbers: where an
+    arm has none of either, limits lie where a proportion is so near its end that one minus it has no digits.
+    """
+    responders, others = one.r1 + one.r2, one.n1 + one.n2 - one.r1 - one.r2
+    shift = value * (one.n1 - responders)
+    root = sqrt((shift + one.n2 - responders) ** 2 + 4 * responders * value * others)
+    p2 = 2 * responders / (shift + one.n2 + responders + root) if responders else 0.0
+    q2 = 2 * others / (one.n1 - others + (one.n2 + others) * value + root) * value if others else 0.0
+    odds, rest = p2 * value, q2
+    return (odds / (odds + rest), rest / (odds + rest)), (p2, q2)
 
 
 def _difference_root(one: _Stratum, value: float) -> float:

@@ -92,3 +92,15 @@ def test_cauchit_intervals_keep_their_digits_in_the_tails(at):
     # The density there is 1 / (pi x^2) to 1e-12, and the interval has length 1.
     found = LINKS["cauchit"].log_interval(np.array([at + 0.5]), np.array([at - 0.5]))
     np.testing.assert_allclose(found, -np.log(np.pi) - 2 * np.log(1e6), rtol=1e-12)
+
+
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_slopes_of_hopeless_rows_are_finite(link):
+    # so improbable that exp(-value) overflows: the end that is not there must not take part
+    lower = np.array([{"logit": 900.0, "probit": 45.0, "cloglog": 7.5}[link]])
+    rows = Cumulative(LINKS[link], np.array([False]), np.array([True]))
+    value, first, second = rows.derivatives((np.array([np.inf]), lower))
+    third, fourth = rows.higher((np.array([np.inf]), lower))
+    assert value[0] < -745  # where exp(-value) is infinite
+    squares = [*second, *third, *fourth]
+    assert all(np.isfinite(part).all() for part in (*first, *(one for square in squares for one in square)))

@@ -126,6 +126,40 @@ def test_arms_without_or_with_nothing_but_responders_have_limits():
     assert miettinen_nurminen(0, 10, 3, 10, "odds ratio").conf_low == 0.0
 
 
+@pytest.mark.parametrize(
+    "counts", [(29, 30, 8, 8), (1, 50, 50, 50), (199, 200, 3, 3), (1, 30, 0, 8), (30, 30, 7, 8)]
+)
+def test_an_odds_ratio_of_an_arm_with_nothing_but_responders_turns_with_groups_and_outcomes(counts):
+    r1, n1, r2, n2 = counts
+    found = miettinen_nurminen(*counts, "odds ratio")
+    assert found.conf_low <= found.estimate <= found.conf_high
+    for turned in ((r2, n2, r1, n1), (n1 - r1, n1, n2 - r2, n2)):
+        other = miettinen_nurminen(*turned, "odds ratio")
+        for mine, theirs in ((found.conf_low, other.conf_high), (found.conf_high, other.conf_low)):
+            if 0 < mine < inf:
+                assert mine * theirs == pytest.approx(
+                    1, rel=1e-9
+                )  # both by the same root finder, on logarithms
+            else:
+                assert {mine, theirs} == {0.0, inf}
+
+
+def test_limits_of_an_odds_ratio_far_from_one_keep_their_digits():
+    # by force: the likelihood on a line, written in odds so that 1 - p keeps its digits
+    found = miettinen_nurminen(29, 30, 8, 8, "odds ratio")
+    value = found.conf_high
+
+    def minus(log_odds):
+        first, second = log_odds + log(value), log_odds
+        return 29 * np.logaddexp(0, -first) + np.logaddexp(0, first) + 8 * np.logaddexp(0, -second)
+
+    at = optimize.minimize_scalar(minus, bounds=(-30, 30), method="bounded", options={"xatol": 1e-11}).x
+    p1, p2 = 1 / (1 + np.exp(-at - log(value))), 1 / (1 + np.exp(-at))
+    w1, w2 = 30 * p1 * (1 - p1), 8 * p2 * (1 - p2)
+    score = (29 - 30 * p1) / sqrt(38 / 37 * w1 * w2 / (w1 + w2))
+    assert score == pytest.approx(-Z, abs=1e-5)  # the maximiser's own precision
+
+
 def test_tangos_limits_are_where_the_paired_score_is_its_quantile():
     table = PairedTable(20, 12, 2, 16)  # Newcombe 1998, Stat Med 17:2635
     found = tango_interval(table)
