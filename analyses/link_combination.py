@@ -227,26 +227,23 @@ class ResponseScale:
         fit = self.means.fit
         if not isinstance(fit, OrdinalFit):
             return {}
+        table = model_superiority(
+            fit,
+            self.means.specs[0],
+            self.means.every_at,
+            higher_is_better=self.higher_is_better,
+            over=self.means.over,
+            vcov=self.means.vcov,
+            alpha=alpha,
+        )
         found: dict[tuple[str, str], dict[str, float]] = {}
-        for reverse in (False, True):
-            table = model_superiority(
-                fit,
-                self.means.specs[0],
-                self.means.every_at,
-                higher_is_better=self.higher_is_better,
-                reverse=reverse,
-                over=self.means.over,
-                vcov=self.means.vcov,
-                alpha=alpha,
-            )
-            for row in table.itertuples():
-                name = f"superiority_{str(row.pairs).replace(' ', '_')}"
-                own = found.setdefault((str(row.first), str(row.second)), {})
-                own |= {
-                    name: row.estimate,
-                    f"{name}_conf_low": row.conf_low,
-                    f"{name}_conf_high": row.conf_high,
-                }
+        for row in table.itertuples():
+            name = f"superiority_{str(row.pairs).replace(' ', '_')}"
+            numbers = (row.estimate, row.conf_low, row.conf_high)
+            turned = (1 - row.estimate, 1 - row.conf_high, 1 - row.conf_low)
+            for pair, own in (((row.first, row.second), numbers), ((row.second, row.first), turned)):
+                columns = (name, f"{name}_conf_low", f"{name}_conf_high")
+                found.setdefault((str(pair[0]), str(pair[1])), {}).update(zip(columns, own, strict=True))
         return found
 
     def _record(self, row: VerdictRow, rules: Rules) -> dict[str, Any]:

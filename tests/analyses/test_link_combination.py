@@ -11,6 +11,7 @@ from analyses import compare_therapies, fit_generalized_model, fit_ordinal_model
 from analyses.probability_contrasts import number_needed
 from analyses.probability_scale import marginal_probabilities
 from analyses.responders import compare_responders
+from analyses.superiority import model_superiority
 from outcomes.errors import ConvergenceError, DesignError, ModelError
 
 CASES = Path(__file__).parents[1] / "reference"
@@ -120,6 +121,14 @@ def test_grades_show_every_cut_or_the_response_named(graded):
     assert [row.contrast.partition(":")[0] for row in cuts] == [f"P(grade ≥ G{k})" for k in (1, 2, 3, 4)]
     assert every.rows_of("bliss") == ()
     assert list(every.supplement)[2] == "superiority_same_patient"  # no single quantity, so no difference
+    both_ways = [model_superiority(graded, at={"visit": "Week 24"}, reverse=turn) for turn in (False, True)]
+    direct = pd.concat(both_ways).set_index(["pairs", "first", "second"]).sort_index()
+    for row in every.supplement.itertuples():
+        for pairs in ("same patient", "different patients"):
+            expected = direct.loc[(pairs, row.combination, row.reference)]
+            name = f"superiority_{pairs.replace(' ', '_')}"
+            for own, column in ((name, "estimate"), (f"{name}_conf_high", "conf_high")):
+                assert getattr(row, own) == pytest.approx(expected[column], abs=1e-10)
     named = compare_therapies(graded, LABELS, at={"visit": "Week 24"}, response="G3")
     (cut,) = named.rows_of("interaction_response")
     assert cut.estimate == cuts[2].estimate
