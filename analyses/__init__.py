@@ -3,25 +3,25 @@
 >>> from analyses import fit_mixed_model, marginal_means, compare_therapies
 """
 
-from analyses.classical_grades import cross_tabulate, stratified_wilcoxon
+from analyses.claims.verdict import Verdict
+from analyses.classical.classical_grades import cross_tabulate, stratified_wilcoxon
+from analyses.classical.rank_comparison import compare_grades
+from analyses.classical.responders import compare_responders
+from analyses.classical.score_interval import miettinen_nurminen, tango_interval
 from analyses.combination import compare_therapies
+from analyses.examine.model_comparison import ModelComparison, compare_models
 from analyses.formula import MixedFormula, parse_formula
-from analyses.gee import MarginalFit, fit_marginal_model
 from analyses.generalized import GeneralizedFit, fit_generalized_model
-from analyses.graphical import GraphicalProcedure
 from analyses.marginal_means import ContrastTable, MarginalMeans, marginal_means
+from analyses.means.graphical import GraphicalProcedure
 from analyses.mixed_model import fit_mixed_model
 from analyses.mixed_model_fit import MixedModelFit
-from analyses.model_comparison import ModelComparison, compare_models
 from analyses.multiplicity import adjust_p_values
 from analyses.ordinal import OrdinalFit, fit_ordinal_model
-from analyses.probability_scale import MarginalProbabilities, marginal_probabilities, odds_ratios
-from analyses.probability_verdict import compare_probabilities
-from analyses.rank_comparison import compare_grades
-from analyses.responders import compare_responders
-from analyses.score_interval import miettinen_nurminen, tango_interval
-from analyses.superiority import model_superiority
-from analyses.verdict import Verdict
+from analyses.probability.gee import MarginalFit, fit_marginal_model
+from analyses.probability.probability_scale import MarginalProbabilities, marginal_probabilities, odds_ratios
+from analyses.probability.probability_verdict import compare_probabilities
+from analyses.probability.superiority import model_superiority
 
 __all__ = [
     "ContrastTable",

@@ -18,9 +18,9 @@ import pandas as pd
 from formulaic import Formula, ModelSpec
 from numpy.typing import NDArray
 
-from analyses.formula_variables import formula_variables
-from analyses.model_frame import ModelFrame
-from analyses.variables import Variables
+from analyses.design.formula_variables import formula_variables
+from analyses.design.model_frame import ModelFrame
+from analyses.design.variables import Variables
 from outcomes.errors import ModelError, NotEstimableError
 
 Array = NDArray[np.float64]

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from analyses import verdict_words as words
-from analyses.combination_questions import (
+from analyses.claims import verdict_words as words
+from analyses.claims.combination_questions import (
     IMPOSSIBLE,
     Evidence,
     InteractionQuestion,
@@ -24,16 +24,16 @@ from analyses.combination_questions import (
     primary_combination,
     studied_arms,
 )
+from analyses.claims.verdict import Comparison, Rules, Scale, Verdict
+from analyses.claims.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from analyses.inference import t_table
-from analyses.link_fit import LinkFit
+from analyses.links.link_fit import LinkFit
 from analyses.marginal_means import marginal_means
-from analyses.verdict import Comparison, Rules, Scale, Verdict
-from analyses.verdict_sentences import absent_note, footnotes, may_claim, may_not_claim
 from outcomes.arms import FactorialSquare
 from outcomes.errors import ModelError
 
 if TYPE_CHECKING:
-    from analyses.link_combination import ResponseScale
+    from analyses.probability.link_combination import ResponseScale
 
 __all__ = ["compare_therapies"]
 
@@ -142,7 +142,7 @@ def compare_therapies(
     unsaid: tuple[str, ...] = ()
     supplement = pd.DataFrame()
     if beside is not None:
-        from analyses.link_combination import scale_sentences
+        from analyses.probability.link_combination import scale_sentences
 
         unsaid = scale_sentences(rows, scale, rules)
         supplement = beside.supplement(rows, rules)
@@ -166,7 +166,7 @@ def _response_scale(
 ) -> ResponseScale | None:
     """Return the arms on the response's own scale, where the model has a link; else None."""
     if isinstance(fit, LinkFit):
-        from analyses.link_combination import response_scale
+        from analyses.probability.link_combination import response_scale
 
         return response_scale(fit, factor, at, higher_is_better, response)  # type: ignore[arg-type]
     if response is not None:
@@ -340,7 +340,7 @@ def _log_residual(
 
 def _scale_of(fit: Any, unit: str) -> Scale:
     if getattr(fit, "link", None) is not None:
-        from analyses.link_combination import link_scale
+        from analyses.probability.link_combination import link_scale
 
         return link_scale(fit)
     return Scale("difference of means", "difference", unit=unit)

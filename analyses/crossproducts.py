@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from analyses.covariance import square_index, upper_multiplicity, upper_triangle
-from analyses.grouping import equal_rows, same_partition, sorted_order
+from analyses.design.grouping import equal_rows, same_partition, sorted_order
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]
@@ -158,7 +158,7 @@ class Layout:
         Their numbers.
     own
         Where hardly any clusters are alike, so that each is taken as a pattern of its own
-        (`analyses.own_patterns`): their designs. ``elements`` and ``multiplicity`` are then empty.
+        (`analyses.engine.own_patterns`): their designs. ``elements`` and ``multiplicity`` are then empty.
     """
 
     blocks: tuple[Block, ...]
@@ -184,7 +184,7 @@ class CrossProducts:
         The patterns.
     products
         Shape (pairs, P (P + 1) / 2), where P counts the columns of W; sparse where most columns are nearly empty
-        (`analyses.sparse_products`).
+        (`analyses.engine.sparse_products`).
     n_columns
         P.
     """

@@ -21,8 +21,8 @@ from outcomes.errors import DesignError, ModelError
 from outcomes.protocol import Analysis, Protocol
 
 if TYPE_CHECKING:
-    from analyses.generalized_fit import GeneralizedFit
-    from analyses.ordinal_fit import OrdinalFit
+    from analyses.links.generalized_fit import GeneralizedFit
+    from analyses.links.ordinal_fit import OrdinalFit
 
 __all__ = ["LinkChoice", "LinkOutcome", "choose_link_model", "fit_link_model"]
 

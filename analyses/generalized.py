@@ -1,8 +1,8 @@
 """Generalised linear models of responders, counts and fractions, with random effects where patients have several.
 
 Breslow NE & Clayton DG (1993), J Am Stat Assoc 88:9. The marginal likelihood is by adaptive quadrature or Laplace's
-approximation, climbed with its own exact derivatives (`analyses.random_effects_likelihood`); standard errors hold the
-uncertainty of variances and dispersion too.
+approximation, climbed with its own exact derivatives (`analyses.links.random_effects_likelihood`); standard
+errors hold the uncertainty of variances and dispersion too.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from analyses.clustered_rows import RandomPart, gather
-from analyses.cumulative_link import LINKS, CumulativeRows
-from analyses.firth import FirthLimits, FirthSolution, fit_firth
-from analyses.generalized_fit import DISPERSIONS, GeneralizedFit
-from analyses.generalized_response import Responses, read_responses
-from analyses.link_estimation import (
+from analyses.engine.clustered_rows import RandomPart, gather
+from analyses.engine.optimise import Convergence
+from analyses.links.cumulative_link import LINKS, CumulativeRows
+from analyses.links.firth import FirthLimits, FirthSolution, fit_firth
+from analyses.links.generalized_fit import DISPERSIONS, GeneralizedFit
+from analyses.links.generalized_response import Responses, read_responses
+from analyses.links.link_estimation import (
     independent_columns,
     marginal_model,
     random_of,
@@ -29,11 +30,10 @@ from analyses.link_estimation import (
     solve,
     start_covariances,
 )
-from analyses.marginal_likelihood import MarginalModel, Solution, log_likelihood
-from analyses.optimise import Convergence
-from analyses.quadrature import check_nodes
-from analyses.response_likelihood import Beta, Binomial, NegativeBinomial, Poisson, RowLikelihood
-from analyses.separation import diverging_parameters, surely_finite
+from analyses.links.marginal_likelihood import MarginalModel, Solution, log_likelihood
+from analyses.links.quadrature import check_nodes
+from analyses.links.response_likelihood import Beta, Binomial, NegativeBinomial, Poisson, RowLikelihood
+from analyses.links.separation import diverging_parameters, surely_finite
 from outcomes.errors import ConvergenceError, FormulaError, ModelError
 
 __all__ = ["FAMILIES", "GeneralizedFit", "fit_generalized_model", "fit_responses"]

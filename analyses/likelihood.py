@@ -23,7 +23,7 @@ right at G = 0 too::
 
 so that ``V^-1 X = V_b^-1 W T`` with ``T = [I; -K U'V_b^-1 X; 0]``, ``V^-1 r = V_b^-1 W v`` and
 ``V^-1 U = V_b^-1 U (I - K B)``: all that stands above is made of ``N_h = W'V_b^-1 V_h V_b^-1 W`` and its like, which
-`analyses.cluster_products` gives.
+`analyses.engine.cluster_products` gives.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.border import Border
-from analyses.cluster_products import ClusterProducts, Whitened
 from analyses.covariance import Elements
+from analyses.engine.border import Border
+from analyses.engine.cluster_products import ClusterProducts, Whitened
 
 Array = NDArray[np.float64]
 LOG_2PI = float(np.log(2 * np.pi))
@@ -129,7 +129,7 @@ class Likelihood:
         Parameters
         ----------
         elements
-            Elements of all components' covariance matrices, in the order of `analyses.covariance_model`.
+            Elements of all components' covariance matrices, in the order of `analyses.engine.covariance_model`.
         """
         p = self.n_fixed
         whitened = self.products.whiten(elements if self.border is None else self.border.base(elements))

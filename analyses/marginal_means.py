@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.adjustment import SINGLE_STEP, Family, adjust_family, check_adjustment, describe
-from analyses.back_transform import back_transformed
-from analyses.contrast_table import ContrastTable, confidence, groups_of, number
 from analyses.contrasts import FamilyOptions, Weights, contrast_matrix, interaction_matrix, label
-from analyses.graphical import GraphicalProcedure
-from analyses.linear_functions import FittedModel, correlation, estimate_rows, joint_test, reasons
-from analyses.reference_grid import WEIGHTS, GridWeights, ReferenceGrid, reference_grid
+from analyses.means.adjustment import SINGLE_STEP, Family, adjust_family, check_adjustment, describe
+from analyses.means.back_transform import back_transformed
+from analyses.means.contrast_table import ContrastTable, confidence, groups_of, number
+from analyses.means.graphical import GraphicalProcedure
+from analyses.means.linear_functions import FittedModel, correlation, estimate_rows, joint_test, reasons
+from analyses.means.reference_grid import WEIGHTS, GridWeights, ReferenceGrid, reference_grid
 from outcomes.errors import ConvergenceError, ModelError
 
 __all__ = ["WEIGHTS", "ContrastTable", "MarginalMeans", "estimate_rows", "marginal_means"]
@@ -81,7 +81,7 @@ class MarginalMeans:
         return pd.concat([self.grid, estimate_rows(self.fit, self.rows, _checked_alpha(alpha))], axis=1)
 
     def back_transformed(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Geometric means, for a model of ``log(y)``; see `analyses.back_transform`."""
+        """Geometric means, for a model of ``log(y)``; see `analyses.means.back_transform`."""
         return back_transformed(self.fit.formula, self.interval(alpha))
 
     @property
@@ -316,7 +316,7 @@ class MarginalMeans:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from analyses.html_views import means_html
+        from analyses.display.html_views import means_html
 
         return means_html(self)
 

@@ -1,7 +1,7 @@
 """Gaussian mixed models: residual covariance over visits or arms, random effects, or both, by REML or ML.
 
 The data enter once, as cross-products (`analyses.crossproducts`); the likelihood and its exact derivatives
-(`analyses.likelihood`) are maximised by Newton's method (`analyses.optimise`); inference is small-sample
+(`analyses.likelihood`) are maximised by Newton's method (`analyses.engine.optimise`); inference is small-sample
 (`analyses.small_sample`).
 """
 
@@ -16,25 +16,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.batched_products import batch, reducible
-from analyses.border import border_columns, choose_border, make_border
-from analyses.cluster_products import ClusterProducts
 from analyses.crossproducts import Layout, accumulate
-from analyses.direct_products import direct
-from analyses.estimation import convergence, estimate, log_likelihood, parameter_table
+from analyses.design.model_frame import ModelFrame, make_model_frame
+from analyses.design.standardise import standardise
+from analyses.engine.batched_products import batch, reducible
+from analyses.engine.border import border_columns, choose_border, make_border
+from analyses.engine.cluster_products import ClusterProducts
+from analyses.engine.direct_products import direct
+from analyses.engine.estimation import convergence, estimate, log_likelihood, parameter_table
+from analyses.engine.identifiability import refuse_fixed_and_random
+from analyses.engine.model_components import covariance_model
+from analyses.engine.own_patterns import choose_layout
+from analyses.engine.pattern_products import PatternProducts
+from analyses.engine.sandwich import SANDWICHES, sandwich
+from analyses.engine.sparse_products import accumulate_sparse, has_empty_columns
 from analyses.fallback import fit_or_fall_back
-from analyses.identifiability import refuse_fixed_and_random
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
-from analyses.model_components import covariance_model
-from analyses.model_frame import ModelFrame, make_model_frame
-from analyses.own_patterns import choose_layout
-from analyses.pattern_products import PatternProducts
-from analyses.sandwich import SANDWICHES, sandwich
 from analyses.small_sample import DF_METHODS, SmallSample, between_within_df
-from analyses.sparse_products import accumulate_sparse, has_empty_columns
-from analyses.standardise import standardise
-from analyses.streamed_fit import fit_stream
+from analyses.streaming.streamed_fit import fit_stream
 from outcomes.errors import ModelError
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def make_products(layout: Layout, w: Array) -> ClusterProducts:
     Parameters
     ----------
     layout
-        The clusters: patterns, or single clusters where hardly any are alike (`analyses.own_patterns`).
+        The clusters: patterns, or single clusters where hardly any are alike (`analyses.engine.own_patterns`).
     w
         Columns ``[X U y]``, shape (n, P).
     """

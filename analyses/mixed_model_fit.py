@@ -11,23 +11,23 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from analyses.anova import term_hypotheses
-from analyses.bootstrap import bootstrap_intervals
-from analyses.covariance_model import CovarianceModel
 from analyses.crossproducts import Layout
-from analyses.encoding import encode
+from analyses.design.encoding import encode
+from analyses.design.model_frame import ModelFrame
+from analyses.design.standardise import Standardised
+from analyses.engine.covariance_model import CovarianceModel
+from analyses.engine.lag_covariance import covariance_over_time, shown_times
+from analyses.engine.marginal_residuals import marginal_residuals
+from analyses.engine.optimise import Convergence
+from analyses.engine.random_effects import conditional_modes
+from analyses.engine.symmetric import Symmetric
+from analyses.examine.bootstrap import bootstrap_intervals
+from analyses.examine.influence import cooks_distance
+from analyses.examine.simulate_responses import simulate_responses
+from analyses.examine.variance_intervals import profile_intervals
 from analyses.fallback import FallbackStep
 from analyses.inference import f_table, t_table
-from analyses.influence import cooks_distance
-from analyses.lag_covariance import covariance_over_time, shown_times
-from analyses.marginal_residuals import marginal_residuals
-from analyses.model_frame import ModelFrame
-from analyses.optimise import Convergence
-from analyses.random_effects import conditional_modes
-from analyses.simulate_responses import simulate_responses
 from analyses.small_sample import SmallSample
-from analyses.standardise import Standardised
-from analyses.symmetric import Symmetric
-from analyses.variance_intervals import profile_intervals
 from outcomes.errors import ModelError, NotEstimableError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class MixedModelFit:
         Number of these units: patients, where raters see several patients each.
     crossed
         Positions of the random terms that stand beside the clusters of ``layout`` and not within them: those whose
-        subjects cross others, and coarse ones of few units with many rows (`analyses.border`).
+        subjects cross others, and coarse ones of few units with many rows (`analyses.engine.border`).
     walk
         Where the fit was to fall back: every model that was tried, the one fitted last; else empty.
     df_method, information
@@ -395,7 +395,8 @@ class MixedModelFit:
         ----------
         kind
             ``raw``: response minus fixed-effects fit; ``pearson``: over the marginal standard deviation;
-            ``normalised``: whitened, so that their sum of squares is ``r'V^-1 r``; see `analyses.marginal_residuals`.
+            ``normalised``: whitened, so that their sum of squares is ``r'V^-1 r``; see
+            `analyses.engine.marginal_residuals`.
         """
         raw = self.standard.w[:, -1] * self.standard.scale - self._beta_step()
         if kind not in ("raw", "pearson", "normalised"):
@@ -438,7 +439,7 @@ class MixedModelFit:
     def simulate(self, rng: np.random.Generator, draws: int | None = None) -> pd.Series | pd.DataFrame:
         """Draw new responses from the model: a Series of shape (n,), or a DataFrame of shape (draws, n).
 
-        Parameters, result and errors: `analyses.simulate_responses.simulate_responses`.
+        Parameters, result and errors: `analyses.examine.simulate_responses.simulate_responses`.
         """
         return simulate_responses(self, rng, draws)
 
@@ -450,7 +451,7 @@ class MixedModelFit:
     ) -> pd.DataFrame:
         """Profile-likelihood intervals of variances, covariances and correlations.
 
-        Parameters, result and errors: `analyses.variance_intervals.profile_intervals`.
+        Parameters, result and errors: `analyses.examine.variance_intervals.profile_intervals`.
         """
         return profile_intervals(self, alpha, parameters, scale)
 
@@ -466,7 +467,7 @@ class MixedModelFit:
     ) -> pd.DataFrame:
         """Percentile intervals of covariance parameters from responses drawn from the model.
 
-        Parameters, result and errors: `analyses.bootstrap.bootstrap_intervals`.
+        Parameters, result and errors: `analyses.examine.bootstrap.bootstrap_intervals`.
         """
         return bootstrap_intervals(self, rng, draws, alpha, parameters, scale, coefficients, n_jobs)
 
@@ -478,7 +479,7 @@ class MixedModelFit:
     ) -> pd.DataFrame:
         """Cook's distance of every patient (or other unit), and what each changes of the coefficients.
 
-        Parameters, result and errors: `analyses.influence.cooks_distance`.
+        Parameters, result and errors: `analyses.examine.influence.cooks_distance`.
         """
         return cooks_distance(self, by, coefficients, refit)
 
@@ -501,7 +502,7 @@ class MixedModelFit:
             Factor whose levels have a colour and a marker each: a variable of the model, or values of the rows used
             or given.
         """
-        from analyses.diagnostic_plots import plot_residuals
+        from analyses.display.diagnostic_plots import plot_residuals
 
         return plot_residuals(self, kind, by)
 
@@ -515,7 +516,7 @@ class MixedModelFit:
         envelope
             ``pointwise`` (holds each point with 95 % probability) or ``simultaneous`` (holds all together).
         """
-        from analyses.diagnostic_plots import plot_quantiles
+        from analyses.display.diagnostic_plots import plot_quantiles
 
         return plot_quantiles(self, kind, envelope)
 
@@ -530,7 +531,7 @@ class MixedModelFit:
             ``residual``, ``random``, ``components`` (both) or ``marginal`` (of the subject with most rows); None takes
             the components, or the marginal covariance where each is a single variance.
         """
-        from analyses.covariance_plot import plot_covariance
+        from analyses.display.covariance_plot import plot_covariance
 
         return plot_covariance(self, kind, part)
 
@@ -538,7 +539,7 @@ class MixedModelFit:
         return str(self)
 
     def _repr_html_(self) -> str:
-        from analyses.html_views import mixed_model_html
+        from analyses.display.html_views import mixed_model_html
 
         return mixed_model_html(self)
 

@@ -2,7 +2,7 @@
 
 Written out, since statsmodels' ``multipletests`` collects the garbage of the whole process at each call (0.1 s in a
 report); the tests hold these to it. Adjustments that need the contrasts themselves (Tukey, Dunnett, multivariate t,
-Scheffé) are in `analyses.adjustment`.
+Scheffé) are in `analyses.means.adjustment`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analyses.graphical import GraphicalProcedure, probabilities
+from analyses.means.graphical import GraphicalProcedure, probabilities
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]

@@ -3,7 +3,7 @@
 ``P(Y <= k) = F(theta_k - eta)``: a positive effect means a higher grade (McCullagh P 1980, J R Stat Soc B 42:109).
 Random effects add to eta (Hedeker D & Gibbons RD 1994, Biometrics 50:933; R's ``ordinal::clmm``); the marginal
 likelihood is by adaptive quadrature or Laplace's approximation, and climbed with its own exact derivatives
-(`analyses.random_effects_likelihood`).
+(`analyses.links.random_effects_likelihood`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analyses.clustered_rows import RandomPart, gather
-from analyses.cumulative_link import LINKS, CumulativeRows, Link, rows_of_model
-from analyses.link_estimation import (
+from analyses.design.model_frame import ModelFrame, make_model_frame
+from analyses.engine.clustered_rows import RandomPart, gather
+from analyses.links.cumulative_link import LINKS, CumulativeRows, Link, rows_of_model
+from analyses.links.link_estimation import (
     independent_columns,
     marginal_model,
     no_residual_covariance,
@@ -26,13 +27,12 @@ from analyses.link_estimation import (
     solve,
     start_covariances,
 )
-from analyses.marginal_likelihood import Solution
-from analyses.model_frame import ModelFrame, make_model_frame
-from analyses.ordinal_fit import OrdinalFit
-from analyses.quadrature import check_nodes
-from analyses.response_likelihood import Cumulative
-from analyses.separation import diverging_parameters, surely_finite
-from analyses.thresholds import THRESHOLDS, Thresholds, make_thresholds
+from analyses.links.marginal_likelihood import Solution
+from analyses.links.ordinal_fit import OrdinalFit
+from analyses.links.quadrature import check_nodes
+from analyses.links.response_likelihood import Cumulative
+from analyses.links.separation import diverging_parameters, surely_finite
+from analyses.links.thresholds import THRESHOLDS, Thresholds, make_thresholds
 from outcomes.errors import ConvergenceError, FormulaError, ModelError
 
 __all__ = ["OrdinalFit", "fit_grades", "fit_ordinal_model", "grade_codes"]

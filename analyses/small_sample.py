@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analyses.cluster_products import signed_root
+from analyses.engine.cluster_products import signed_root
+from analyses.engine.sandwich import Sandwich
 from analyses.likelihood import Derivatives
-from analyses.sandwich import Sandwich
 
 Array = NDArray[np.float64]
 

@@ -21,11 +21,11 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from analyses.default_model import choose_model
+from analyses.design.model_frame import ModelFrame, make_model_frame
 from analyses.formula import parse_formula
 from analyses.inference import t_table
 from analyses.marginal_means import marginal_means
 from analyses.mixed_model import fit_mixed_model, fit_model_frame
-from analyses.model_frame import ModelFrame, make_model_frame
 from outcomes.errors import ModelError
 from synthetic_data import load_scenario, simulate_trial
 from synthetic_data.generate import simulate_frames

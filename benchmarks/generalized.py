@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from analyses.generalized import fit_generalized_model
-from analyses.link_fit import LinkFit
+from analyses.links.link_fit import LinkFit
 from analyses.ordinal import fit_ordinal_model
 
 HERE = Path(__file__).parent

@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from analyses.gee import fit_marginal_model
+from analyses.examine.progress import track
 from analyses.ordinal import fit_ordinal_model
-from analyses.probability_scale import marginal_probabilities
-from analyses.progress import track
-from analyses.standardisation import VCOV
-from analyses.superiority import PAIRS, model_superiority
+from analyses.probability.gee import fit_marginal_model
+from analyses.probability.probability_scale import marginal_probabilities
+from analyses.probability.standardisation import VCOV
+from analyses.probability.superiority import PAIRS, model_superiority
 from outcomes.errors import TandemError
 
 ARMS = ["control", "laser", "prp", "both"]

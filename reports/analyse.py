@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analyses.verdict import Verdict
+from analyses.claims.verdict import Verdict
 from outcomes import Trial
 from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ConvergenceError, DesignError, ModelError, NotEstimableError

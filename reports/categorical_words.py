@@ -51,11 +51,17 @@ def synergy_of_grades(context: ReportContext, analysis: Analysis) -> str:
         return "Synergy is not tested, since better than every part is not shown."
     answers: dict[str, list[str]] = {}
     for line in estimable:
-        answers.setdefault(_in_short(line.answer), []).append(_on_scale(context, name, line))
+        # The numbers of the odds ratios alone: those of every grade stand in the table.
+        numbers = line.kind == "interaction" or len(estimable) == 2
+        shown = _on_scale(context, name, line) if numbers else f"the {lower_first(synergy_scale(line))}"
+        answers.setdefault(_in_short(line.answer), []).append(shown)
     clauses = [f"{answer} on {join_words(scales)}" for answer, scales in answers.items()]
     beyond = "" if analysis.name == context.primary.name else " (descriptive)"
-    if len(clauses) == 1:
-        return f"Against the sum of its parts{beyond} it was {clauses[0]}."
+    if len(answers) == 1:
+        only, scales = next(iter(answers.items()))
+        if only == "inconclusive":
+            return f"Synergy is not shown on {join_words(scales, 'or')}."
+        return f"Against the sum of its parts{beyond} it was {only} on {join_words(scales)}."
     return f"Whether it exceeds the sum of its parts{beyond} depends on the scale: {'; '.join(clauses)}."
 
 
@@ -90,8 +96,7 @@ def beside_sentences(context: ReportContext, analysis: Analysis) -> tuple[str, .
     if context.facts(analysis).scale == "continuous":
         return ()
     found = [_without_model(context, analysis), _not_of_all_arms(context, analysis)]
-    by_grade = context.facts(analysis).scale == "ordinal"
-    told = () if by_grade else context.results.said(f"{analysis.name}/{ODDS}", "scales")
+    told = context.results.said(f"{analysis.name}/{ODDS}", "scales")
     return tuple(sentence for sentence in (*found, *told) if sentence)
 
 

@@ -107,8 +107,8 @@ def _link_formulas(trial: Trial, analysis: Analysis, data: pd.DataFrame, without
 
 def _link_refusal(formula: str, rows: pd.DataFrame) -> FormulaError | ModelError | DesignError | None:
     """Return why a model of grades or responders cannot be set up on the rows, or None where it can."""
-    from analyses.link_estimation import no_residual_covariance, random_of, repeated_units
-    from analyses.model_frame import make_model_frame
+    from analyses.design.model_frame import make_model_frame
+    from analyses.links.link_estimation import no_residual_covariance, random_of, repeated_units
 
     try:
         parts = no_residual_covariance(formula)
@@ -140,7 +140,7 @@ def _unreadable(formula: str) -> bool:
 
 def _refusal(formula: str, rows: pd.DataFrame) -> FormulaError | ModelError | None:
     """Return why a formula cannot be set up on the rows, or None where it can."""
-    from analyses.model_frame import make_model_frame
+    from analyses.design.model_frame import make_model_frame
 
     try:
         make_model_frame(formula, rows)

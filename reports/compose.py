@@ -28,6 +28,7 @@ from reports.tables.categorical import (
     led_by_model,
     odds_table,
     probabilities_table,
+    synergy_table,
 )
 from reports.tables.flow import exclusion_table, exposure_table, flow_table, missing_table
 from reports.tables.harms import downtime_table, harms_table
@@ -273,6 +274,7 @@ def _beside_verdict(context: ReportContext, analysis: Analysis) -> Iterator[Bloc
     tables = [
         effects_table(context, analysis),
         odds_table(context, analysis),
+        synergy_table(context, analysis),
         classical_table(context, analysis),
         bliss_table(context, analysis),
     ]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analyses.verdict import Verdict, VerdictRow
+from analyses.claims.verdict import Verdict, VerdictRow
 from outcomes.protocol import Protocol
 from reports.results import Results, ResultsBuilder
 
@@ -44,7 +44,7 @@ class VerdictLine:
     Attributes
     ----------
     kind, combination, reference
-        As in `analyses.verdict.VerdictRow`.
+        As in `analyses.claims.verdict.VerdictRow`.
     question, contrast, answer
         Words.
     estimate, std_error, df, statistic, p_value, conf_low, conf_high, p_adjusted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analyses.diagnostic_plots import draw_quantiles, draw_residuals, quantile_points
+from analyses.display.diagnostic_plots import draw_quantiles, draw_residuals, quantile_points
 from reports.figures.style import MUTED, WIDTH, ReportFigure, finished, house_style, new_figure, place_axes
 from reports.format import Formatter
 
@@ -31,8 +31,8 @@ def residual_figure(
 
     Notes
     -----
-    Both are drawn by `analyses.diagnostic_plots`, as a fit's own plots are: the smooth curve is LOWESS (Cleveland
-    1979, JASA 74:829), the band of the normal plot the pointwise one, which holds each point with 95 %
+    Both are drawn by `analyses.display.diagnostic_plots`, as a fit's own plots are: the smooth curve is LOWESS
+    (Cleveland 1979, JASA 74:829), the band of the normal plot the pointwise one, which holds each point with 95 %
     probability.
     """
     formatter = formatter or Formatter()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analyses.verdict import Verdict
+from analyses.claims.verdict import Verdict
 from outcomes import Trial
 from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ModelError
@@ -113,7 +113,7 @@ def answer_categorical(
 def _by_model(
     trial: Trial, analysis: Analysis, facts: EndpointFacts, choice: LinkChoice, outcome: LinkOutcome
 ) -> Verdict:
-    from analyses.probability_verdict import compare_probabilities
+    from analyses.probability.probability_verdict import compare_probabilities
 
     assert outcome.fit is not None  # asked by the caller
     return compare_probabilities(
@@ -131,8 +131,8 @@ def _by_model(
 
 def classical_verdict(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame) -> Verdict:
     """Ask by ranks or by proportions, without a model: paired within patients, of independent groups between them."""
-    from analyses.rank_comparison import compare_grades
-    from analyses.responders import compare_responders
+    from analyses.classical.rank_comparison import compare_grades
+    from analyses.classical.responders import compare_responders
 
     rows = at_visit(data, analysis.visit)
     protocol = trial.protocol

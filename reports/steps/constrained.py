@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analyses.verdict_words import contrast_name
+from analyses.claims.verdict_words import contrast_name
 
 COVARIANCES = ("us(visit | patient)", "toeph(visit | patient)", "csh(visit | patient)")
 """Covariances in the order in which they are tried. Random intercepts, one spread before and after treatment, are not

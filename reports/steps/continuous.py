@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analyses.verdict import Verdict
-from analyses.verdict_words import contrast_name
+from analyses.claims.verdict import Verdict
+from analyses.claims.verdict_words import contrast_name
 from outcomes import Trial
 from outcomes.arms import Arms
 from outcomes.endpoint import EndpointFacts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analyses.verdict import Verdict, VerdictRow
+from analyses.claims.verdict import Verdict, VerdictRow
 from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ModelError
 from outcomes.protocol import Analysis
@@ -19,8 +19,8 @@ from reports.verdicts import store_verdict
 
 if TYPE_CHECKING:
     from analyses.default_link_model import LinkOutcome
-    from analyses.generalized_fit import GeneralizedFit
-    from analyses.ordinal_fit import OrdinalFit
+    from analyses.links.generalized_fit import GeneralizedFit
+    from analyses.links.ordinal_fit import OrdinalFit
 
 MODEL, PROBABILITIES, ODDS = "model", "probabilities", "odds ratios"
 """Suffixes of the analyses that hold a model, its marginal probabilities, and its verdict in odds ratios."""
@@ -45,7 +45,7 @@ def say_walk_of_link(outcome: LinkOutcome, rows: pd.DataFrame, out: ResultsBuild
 
 def add_fit(outcome: LinkOutcome, out: ResultsBuilder) -> None:
     """Write coefficients, the random effects' spread, sizes, and what the search said."""
-    from analyses.generalized_fit import GeneralizedFit
+    from analyses.links.generalized_fit import GeneralizedFit
 
     fit = outcome.fit
     assert fit is not None  # asked by the caller
@@ -100,7 +100,7 @@ def add_probabilities(
 
 def add_odds(verdict: Verdict, out: ResultsBuilder, spell: Callable[[str], str]) -> None:
     """Write the verdict in odds ratios: as logarithms as it is, and the ratios themselves."""
-    from analyses.link_combination import scale_sentences
+    from analyses.probability.link_combination import scale_sentences
 
     store_verdict(verdict, out, spell)
     for row in verdict.rows:
@@ -127,8 +127,8 @@ def _exp(value: float) -> float:
 
 def add_proportionality(fit: OrdinalFit | GeneralizedFit, analysis: Analysis, out: ResultsBuilder) -> None:
     """Write the test of one odds ratio for every threshold between grades, of each term."""
-    from analyses.ordinal_fit import OrdinalFit
-    from analyses.proportional_odds import proportional_odds_test
+    from analyses.links.ordinal_fit import OrdinalFit
+    from analyses.links.proportional_odds import proportional_odds_test
 
     if not isinstance(fit, OrdinalFit):
         return

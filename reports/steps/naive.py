@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analyses.verdict import Verdict
+from analyses.claims.verdict import Verdict
 from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis
 from reports.results import ResultsBuilder
@@ -14,7 +14,7 @@ NAMES = {
     "lesions as independent": "Welch's t, lesions as if of different patients",
     "rows of all visits as independent": "Welch's t, rows of all visits as if independent",
 }
-"""Naive analyses, as `analyses.naive` calls them -> as the report calls them."""
+"""Naive analyses, as `analyses.classical.naive` calls them -> as the report calls them."""
 
 CONSISTENCY = "intraclass correlation for consistency, ICC(C,1)"
 OF_LESIONS = (
@@ -41,7 +41,7 @@ def add_naive(
     out
         Where the numbers go: "<analysis>/naive" and "<analysis>/correlation".
     """
-    from analyses.naive import compare_with_naive
+    from analyses.classical.naive import compare_with_naive
 
     found = compare_with_naive(model.verdict, rows, analysis.visit, facts.higher_is_better)
     scope = out.scope(analysis=f"{analysis.name}/naive", method="Welch's t on values as if independent")
@@ -75,7 +75,7 @@ def add_naive(
 
 def add_carry_across(verdict: Verdict, analysis: Analysis, out: ResultsBuilder) -> None:
     """Write contrast / (1 − k): what it would be had a share k of each effect not reached the other lesions."""
-    from analyses.naive import carry_across_table
+    from analyses.classical.naive import carry_across_table
 
     scope = out.scope(analysis=f"{analysis.name}/carry-across", method="contrast / (1 − k) for an assumed k")
     table = carry_across_table(verdict)

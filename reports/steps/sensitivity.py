@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from scipy import stats
 
-from analyses.verdict import Verdict
-from analyses.verdict_words import contrast_name
+from analyses.claims.verdict import Verdict
+from analyses.claims.verdict_words import contrast_name
 from outcomes import Trial
 from outcomes.endpoint import EndpointFacts
 from outcomes.errors import DesignError, ModelError
@@ -349,7 +349,7 @@ def _joint_p(trial: Trial, analysis: Analysis, one_sided: list[float]) -> float:
 
 
 def _primary_combination(trial: Trial) -> str:
-    from analyses.combination_questions import primary_combination
+    from analyses.claims.combination_questions import primary_combination
 
     return primary_combination(trial.protocol.arms)
 

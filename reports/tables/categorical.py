@@ -222,7 +222,7 @@ def _superiority_table(context: ReportContext, analysis: Analysis, lines: list[V
 
 
 def odds_table(context: ReportContext, analysis: Analysis) -> Table | None:
-    """Show the model's odds ratios, the interaction on each scale, and the test of proportional odds; None without."""
+    """Show the model's odds ratios, and of grades the test of proportional odds; None where there is no model."""
     results, formatter = context.results, context.formatter
     name = f"{analysis.name}/{ODDS}"
     lines = verdict_lines(results, name)
@@ -235,10 +235,6 @@ def odds_table(context: ReportContext, analysis: Analysis) -> Table | None:
         if len(combinations) > 1:
             rows.append(blank_row(combination, 5))
         rows += [row for line in own for row in _odds_row(context, name, line)]
-        synergy = [line for line in own if line.kind in SYNERGY_KINDS]
-        if any(line.estimable for line in synergy):
-            rows.append(blank_row("More than the parts add up to, on each scale", 5))
-            rows += [_synergy_row(context, name, line) for line in synergy]
     tested = results.select(analysis=name, statistic="proportionality_p_value")
     if tested:
         rows.append(blank_row("Test of proportional odds", 5))
@@ -274,6 +270,38 @@ def odds_table(context: ReportContext, analysis: Analysis) -> Table | None:
     )
 
 
+def synergy_table(context: ReportContext, analysis: Analysis) -> Table | None:
+    """Ask on each scale of the model whether the combination does more than its parts add up to; None without."""
+    name = f"{analysis.name}/{ODDS}"
+    lines = [line for line in verdict_lines(context.results, name) if line.kind in SYNERGY_KINDS]
+    if not any(line.estimable for line in lines):
+        return None
+    combinations = list(dict.fromkeys(line.combination for line in lines))
+    rows = []
+    for combination in combinations:
+        if len(combinations) > 1:
+            rows.append(blank_row(combination, 5))
+        rows += [_synergy_row(context, name, line) for line in lines if line.combination == combination]
+    return context.finished(
+        Table(
+            table_name("synergy", analysis.name),
+            f"{context.facts(analysis).label} at {analysis.visit}: more than the parts add up to, on each scale",
+            (
+                *interval_columns("Estimate", context.interval_header(name)),
+                Column("p"),
+                Column("Answer", "text"),
+            ),
+            tuple(rows),
+            stub="Scale",
+            notes={
+                "scales": "Above 1 (ratio of odds ratios) or above 0 (percentage points of marginal probabilities) the "
+                "combination does more than its parts add up to. Descriptive where the scale was not named beforehand.",
+            },
+            source=source_line(context, analysis),
+        )
+    )
+
+
 def _direction(context: ReportContext, analysis: Analysis) -> str:
     facts = context.facts(analysis)
     if facts.scale == "ordinal":
@@ -296,10 +324,11 @@ def _odds_row(context: ReportContext, name: str, line: VerdictLine) -> list[Row]
 
 
 def ratio_decimals(*values: Number) -> int:
-    """Return the decimals of a ratio and its limits: two where one of them would else read as 1, or all are small."""
+    """Return the decimals of a ratio and its limits: two where one would else read as 1, fewer for large ones."""
     known = [float(value) for value in values if value is not None]
-    near = any(value != 1 and abs(value - 1) < 0.05 for value in known)
-    return 2 if near or max(known, default=0.0) < 10 else 1
+    if any(value != 1 and abs(value - 1) < 0.05 for value in known) or max(known, default=0.0) < 10:
+        return 2
+    return 0 if min(known) >= 10 else 1
 
 
 def _odds(context: ReportContext, name: str, line: VerdictLine) -> tuple[Number, Number, Number]:
@@ -317,16 +346,15 @@ def _synergy_row(context: ReportContext, name: str, line: VerdictLine) -> Row:
     label = synergy_scale(line)
     p, answer = p_cell(formatter, line.p_value), Cell(line.answer)
     if not line.estimable:
-        return Row(Cell(label), (Cell("not estimable", span=3), p, answer), indent=1)
+        return Row(Cell(label), (Cell("not estimable", span=3), p, answer))
     if line.kind == "interaction":
         ratio = _odds(context, name, line)
         cells = estimate_cells(formatter, *ratio, ratio_decimals(*ratio))
-        return Row(Cell(label), (*cells, p, answer), indent=1)
+        return Row(Cell(label), (*cells, p, answer))
     values = [100 * one for one in (line.estimate, line.conf_low, line.conf_high)]
     return Row(
         Cell(f"{label}, percentage points"),
         (*estimate_cells(formatter, values[0], values[1], values[2], 0), p, answer),
-        indent=1,
     )
 
 

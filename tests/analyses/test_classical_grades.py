@@ -8,9 +8,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analyses.classical_grades import bowker, cross_tabulate, mcnemar, stratified_wilcoxon, stuart_maxwell
-from analyses.proportions import PairedTable
-from analyses.rank_statistics import mann_whitney
+from analyses.classical.classical_grades import (
+    bowker,
+    cross_tabulate,
+    mcnemar,
+    stratified_wilcoxon,
+    stuart_maxwell,
+)
+from analyses.classical.proportions import PairedTable
+from analyses.classical.rank_statistics import mann_whitney
 from outcomes.errors import DesignError, ModelError
 
 CASES = Path(__file__).parents[1] / "reference"

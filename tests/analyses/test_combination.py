@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analyses.claims.verdict import TABLE_COLUMNS
 from analyses.combination import compare_therapies
 from analyses.mixed_model import fit_mixed_model
 from analyses.ordinal import fit_ordinal_model
-from analyses.verdict import TABLE_COLUMNS
 from outcomes.arms import Arms
 from outcomes.errors import DesignError, ModelError
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analyses.combination import t_comparison
-from analyses.combination_questions import (
+from analyses.claims.combination_questions import (
     IMPOSSIBLE,
     Evidence,
     InteractionQuestion,
@@ -18,9 +17,10 @@ from analyses.combination_questions import (
     primary_combination,
     studied_arms,
 )
-from analyses.verdict import Comparison, Rules, Scale, not_estimable
-from analyses.verdict_sentences import anything_shown, footnotes, may_claim, may_not_claim
-from analyses.verdict_words import format_estimate, format_number, format_p
+from analyses.claims.verdict import Comparison, Rules, Scale, not_estimable
+from analyses.claims.verdict_sentences import anything_shown, footnotes, may_claim, may_not_claim
+from analyses.claims.verdict_words import format_estimate, format_number, format_p
+from analyses.combination import t_comparison
 from outcomes.arms import Arms
 
 FOUR = Arms({"None": [], "Laser": ["laser"], "PRP": ["prp"], "Both": ["laser", "prp"]})

@@ -7,17 +7,18 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from analyses import border, fit_mixed_model, marginal_means, sparse_products
-from analyses.border import border_columns, choose_border, make_border, woodbury
-from analyses.covariance_model import CovarianceModel
+from analyses import fit_mixed_model, marginal_means
+from analyses.engine import border, sparse_products
 from analyses.crossproducts import accumulate, make_layout
+from analyses.design.model_frame import ModelFrame, make_model_frame
+from analyses.design.standardise import Standardised, standardise
+from analyses.engine.border import border_columns, choose_border, make_border, woodbury
+from analyses.engine.covariance_model import CovarianceModel
+from analyses.engine.model_components import covariance_model
+from analyses.engine.pattern_products import PatternProducts
 from analyses.likelihood import Likelihood
 from analyses.mixed_model import make_products
 from analyses.mixed_model_fit import MixedModelFit
-from analyses.model_components import covariance_model
-from analyses.model_frame import ModelFrame, make_model_frame
-from analyses.pattern_products import PatternProducts
-from analyses.standardise import Standardised, standardise
 from outcomes.errors import ModelError
 
 VISITS = ["Week 4", "Week 12", "Week 24"]
@@ -145,7 +146,7 @@ def test_modes_and_residuals_are_those_of_the_dense_formulas(formula):
 def test_normalised_residuals_are_white():
     """The transformation W of the residuals has ``W V W' = I``, not merely the right length."""
     fit = fit_mixed_model(FORMULAS[3], trial())
-    from analyses.marginal_residuals import marginal_residuals
+    from analyses.engine.marginal_residuals import marginal_residuals
 
     n, covariances = fit.n_obs, fit.component_matrices
     columns = [

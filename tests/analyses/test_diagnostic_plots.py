@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from analyses import fit_mixed_model
-from analyses.covariance_plot import MOST_ROWS, MOST_WRITTEN, covariance_panels
-from analyses.diagnostic_plots import COLOURS, MARKERS, literal, quantile_points
+from analyses.display.covariance_plot import MOST_ROWS, MOST_WRITTEN, covariance_panels
+from analyses.display.diagnostic_plots import COLOURS, MARKERS, literal, quantile_points
 from outcomes.errors import ModelError
 
 VISITS = ["Week 4", "Week 12", "Week 24"]

@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from analyses import compare_therapies, marginal_means, odds_ratios
-from analyses.gee import fit_marginal_model
+from analyses.probability.gee import fit_marginal_model
 from outcomes.errors import ConvergenceError, DesignError, FormulaError, ModelError
 
 CASES = Path(__file__).parents[1] / "reference"

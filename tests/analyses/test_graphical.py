@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from analyses.graphical import GraphicalProcedure
+from analyses.means.graphical import GraphicalProcedure
 from analyses.multiplicity import adjust_p_values
 from outcomes.errors import ModelError
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.grouping import ROOM, equal_rows, same_partition, sorted_order
+from analyses.design.grouping import ROOM, equal_rows, same_partition, sorted_order
 
 
 @pytest.mark.parametrize("high", [1, 3, 50, ROOM // 4])

@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyses import compare_therapies, fit_mixed_model, fit_ordinal_model, marginal_means
-from analyses.generalized import fit_generalized_model
-from analyses.html_tables import (
+from analyses.display.html_tables import (
     MOST_ROWS,
     HtmlView,
     estimate_table,
@@ -21,7 +20,8 @@ from analyses.html_tables import (
     p_value_text,
     to_html,
 )
-from analyses.html_views import fit_html
+from analyses.display.html_views import fit_html
+from analyses.generalized import fit_generalized_model
 from analyses.inference import t_table
 
 VOID = {"br", "hr", "img", "input", "meta", "link"}

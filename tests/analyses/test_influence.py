@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analyses import fit_mixed_model
-from analyses.influence import rows_of_frame
+from analyses.examine.influence import rows_of_frame
 from outcomes.errors import ModelError
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -113,7 +113,7 @@ def test_against_deletion_by_dense_algebra(formula, options, by):
 
 def test_both_ways_agree():
     """Whole clusters all at once, and row by row."""
-    from analyses.influence import _of_clusters, _of_rows
+    from analyses.examine.influence import _of_clusters, _of_rows
 
     fit = fit_mixed_model("y ~ arm * visit + (1 | patient/lesion)", lesions(), weights="w")
     x = fit.standard.w[:, :-1]

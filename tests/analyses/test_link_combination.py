@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from analyses import compare_therapies, fit_generalized_model, fit_ordinal_model
-from analyses.probability_contrasts import number_needed
-from analyses.probability_scale import marginal_probabilities
-from analyses.responders import compare_responders
-from analyses.superiority import model_superiority
+from analyses.classical.responders import compare_responders
+from analyses.probability.probability_contrasts import number_needed
+from analyses.probability.probability_scale import marginal_probabilities
+from analyses.probability.superiority import model_superiority
 from outcomes.errors import ConvergenceError, DesignError, ModelError
 
 CASES = Path(__file__).parents[1] / "reference"

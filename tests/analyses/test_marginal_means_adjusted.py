@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from analyses import fit_mixed_model, fit_ordinal_model, marginal_means
-from analyses.back_transform import back_transformed
-from analyses.graphical import GraphicalProcedure
+from analyses.means.back_transform import back_transformed
+from analyses.means.graphical import GraphicalProcedure
 from outcomes.errors import ModelError
 
 ARMS = ["Control", "Laser", "PRP", "Laser + PRP"]

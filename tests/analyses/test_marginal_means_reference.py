@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analyses import fit_mixed_model, marginal_means
-from analyses.simultaneous import critical_value, largest_t
+from analyses.means.simultaneous import critical_value, largest_t
 
 CASE = Path(__file__).parents[1] / "reference" / "contrast_families"
 ARMS = ["control", "laser", "prp", "laser_prp"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from analyses import fit_mixed_model, marginal_means
-from analyses.optimise import Point, minimise, newton
+from analyses.engine.optimise import Point, minimise, newton
 from outcomes.errors import ConvergenceError, FormulaError, ModelError, NotEstimableError
 
 

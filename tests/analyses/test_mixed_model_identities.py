@@ -9,11 +9,11 @@ from scipy import stats
 
 from analyses.covariance import Correlated, Diagonal, Unstructured
 from analyses.crossproducts import RandomDesign, ResidualDesign, accumulate, make_layout
-from analyses.direct_product import DirectProduct
+from analyses.engine.direct_product import DirectProduct
+from analyses.engine.pattern_products import PatternProducts
 from analyses.likelihood import Likelihood
 from analyses.mixed_model import fit_mixed_model
 from analyses.mixed_model_fit import MixedModelFit
-from analyses.pattern_products import PatternProducts
 
 VISITS = ["Week 4", "Week 12", "Week 24"]
 
@@ -172,7 +172,7 @@ def test_gradient_and_hessian_are_finite_differences(reml):
     layout = make_layout(random, ResidualDesign(slot, patient, np.zeros_like(slot), m, 1))
     likelihood = Likelihood(PatternProducts(accumulate(layout, w)), w.shape[1] - 1, reml)
     structures = [Unstructured(("1", "week")), Unstructured(("a", "b", "c"))]
-    from analyses.covariance_model import Component, CovarianceModel
+    from analyses.engine.covariance_model import Component, CovarianceModel
 
     model = CovarianceModel(tuple(Component(str(i), s, bool(i)) for i, s in enumerate(structures)))
     theta = np.concatenate([[0.5, 0.1, 0.4], [1.0, 0.3, 0.9, -0.2, 0.1, 1.1]])

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import chi2
 
 from analyses import compare_models, fit_mixed_model
-from analyses.nesting import find_nesting
+from analyses.examine.nesting import find_nesting
 from outcomes.errors import ModelError
 
 REFERENCE = Path(__file__).parents[1] / "reference"

@@ -5,10 +5,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analyses.classical.naive import (
+    carry_across_table,
+    compare_with_naive,
+    width_words,
+    within_patient_correlation,
+)
+from analyses.classical.rank_comparison import compare_grades
 from analyses.combination import compare_therapies
 from analyses.mixed_model import fit_mixed_model
-from analyses.naive import carry_across_table, compare_with_naive, width_words, within_patient_correlation
-from analyses.rank_comparison import compare_grades
 from outcomes.errors import DesignError, ModelError
 
 ARMS = {"Laser": ["laser"], "PRP": ["prp"], "Both": ["laser", "prp"]}

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analyses.cumulative_link import LINKS
 from analyses.generalized import fit_generalized_model
+from analyses.links.cumulative_link import LINKS
 from analyses.marginal_means import marginal_means
 from analyses.ordinal import fit_ordinal_model
 from outcomes.errors import ConvergenceError, FormulaError, ModelError

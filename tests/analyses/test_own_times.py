@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import analyses.model_frame
+import analyses.design.model_frame
 from analyses import fit_mixed_model, mixed_model
-from analyses.batched_products import BatchedProducts, batch
-from analyses.cluster_products import ClusterProducts
 from analyses.crossproducts import Layout, RandomDesign, ResidualDesign, accumulate, make_layout
-from analyses.direct_products import DirectProducts, direct
+from analyses.engine.batched_products import BatchedProducts, batch
+from analyses.engine.cluster_products import ClusterProducts
+from analyses.engine.direct_products import DirectProducts, direct
+from analyses.engine.own_patterns import choose_layout, own_layout
+from analyses.engine.pattern_products import PatternProducts
 from analyses.mixed_model_fit import MixedModelFit
-from analyses.own_patterns import choose_layout, own_layout
-from analyses.pattern_products import PatternProducts
 from outcomes.errors import FormulaError, ModelError
 
 EXACT = (
@@ -275,7 +275,7 @@ def test_a_covariance_by_distance_is_that_over_levels(monkeypatch):
     data = own_times(30)
     formula = "y ~ arm * week + sp_exp(week | patient)"
     by_distance = fit_mixed_model(formula, data)
-    monkeypatch.setattr(analyses.model_frame, "MANY_TIMES", 10_000)
+    monkeypatch.setattr(analyses.design.model_frame, "MANY_TIMES", 10_000)
     over_levels = fit_mixed_model(formula, data)
     assert_same(by_distance, over_levels)
     times = [float(label) for label in over_levels.covariance.columns[:5]]

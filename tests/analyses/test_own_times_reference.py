@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from analyses import fit_mixed_model
-from analyses.batched_products import BatchedProducts
-from analyses.direct_products import DirectProducts
+from analyses.engine.batched_products import BatchedProducts
+from analyses.engine.direct_products import DirectProducts
 from analyses.mixed_model import make_products
 from analyses.mixed_model_fit import MixedModelFit
 

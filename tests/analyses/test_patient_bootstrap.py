@@ -8,9 +8,9 @@ import pytest
 
 from analyses.generalized import fit_generalized_model
 from analyses.ordinal import fit_ordinal_model
-from analyses.patient_bootstrap import drawn_fit
-from analyses.probability_scale import marginal_probabilities
-from analyses.standardisation import clusters_of
+from analyses.probability.patient_bootstrap import drawn_fit
+from analyses.probability.probability_scale import marginal_probabilities
+from analyses.probability.standardisation import clusters_of
 from outcomes.errors import ConvergenceError, ModelError
 
 CASES = Path(__file__).parents[1] / "reference"

@@ -10,8 +10,8 @@ import pytest
 from formulaic import Formula
 
 from analyses import fit_mixed_model
-from analyses.model_frame import interaction_codes, make_model_frame
-from analyses.plain_design import plain_design
+from analyses.design.model_frame import interaction_codes, make_model_frame
+from analyses.design.plain_design import plain_design
 from outcomes.errors import ModelError
 
 

@@ -11,8 +11,8 @@ from analyses import marginal_means
 from analyses.combination import compare_therapies
 from analyses.generalized import fit_generalized_model
 from analyses.ordinal import fit_ordinal_model
-from analyses.probability_scale import marginal_probabilities
-from analyses.superiority import model_superiority
+from analyses.probability.probability_scale import marginal_probabilities
+from analyses.probability.superiority import model_superiority
 
 CASES = Path(__file__).parents[1] / "reference"
 ARMS = ["control", "laser", "prp", "laser_prp"]

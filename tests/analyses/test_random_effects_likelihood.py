@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from analyses.clustered_rows import gather, random_part, unique_rows
-from analyses.cumulative_link import LINKS, rows_of_model
-from analyses.marginal_likelihood import MarginalModel, evaluate_modes, log_likelihood
-from analyses.quadrature import adaptive_rule, normal_rule
-from analyses.random_effects_likelihood import block_slopes
-from analyses.response_likelihood import Beta, Binomial, Cumulative, NegativeBinomial, Poisson
+from analyses.engine.clustered_rows import gather, random_part, unique_rows
+from analyses.links.cumulative_link import LINKS, rows_of_model
+from analyses.links.marginal_likelihood import MarginalModel, evaluate_modes, log_likelihood
+from analyses.links.quadrature import adaptive_rule, normal_rule
+from analyses.links.random_effects_likelihood import block_slopes
+from analyses.links.response_likelihood import Beta, Binomial, Cumulative, NegativeBinomial, Poisson
 from outcomes.errors import FormulaError
 
 PATIENTS, LESIONS, VISITS = 7, 3, 2

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analyses.classical.rank_comparison import compare_grades
 from analyses.ordinal import fit_ordinal_model
-from analyses.rank_comparison import compare_grades
 from outcomes.errors import DesignError, ModelError
 
 # Abdelghani 2018 (J Cosmet Dermatol 17:365): patients by repigmentation grade G0-G5, 20 an arm, rebuilt from the

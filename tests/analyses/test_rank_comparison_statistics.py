@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analyses.rank_statistics import (
+from analyses.classical.rank_statistics import (
     brunner_munzel,
     mann_whitney,
     paired_probability_of_superiority,

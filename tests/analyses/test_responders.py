@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analyses.proportions import (
+from analyses.classical.proportions import (
     PairedTable,
     clustered_difference,
     fisher_difference,
     mcnemar_difference,
     newcombe_paired,
 )
-from analyses.responders import compare_responders
+from analyses.classical.responders import compare_responders
 from outcomes.errors import DesignError, ModelError
 
 ARMS = {"FCO2": ["laser"], "PRP": ["prp"], "FCO2+PRP": ["laser", "prp"], "FCO2+NBUVB": ["laser", "nbuvb"]}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analyses.cumulative_link import LINKS
-from analyses.response_likelihood import Beta, Binomial, Cumulative, NegativeBinomial, Poisson
+from analyses.links.cumulative_link import LINKS
+from analyses.links.response_likelihood import Beta, Binomial, Cumulative, NegativeBinomial, Poisson
 
 DISTRIBUTIONS = {
     "logit": stats.logistic,

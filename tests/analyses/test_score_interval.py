@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from analyses.proportions import PairedTable
-from analyses.score_interval import SCORE_MEASURES, miettinen_nurminen, tango_interval
+from analyses.classical.proportions import PairedTable
+from analyses.classical.score_interval import SCORE_MEASURES, miettinen_nurminen, tango_interval
 from outcomes.errors import ModelError
 
 Z = stats.norm.isf(0.025)

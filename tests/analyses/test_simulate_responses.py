@@ -11,7 +11,7 @@ from joblib import parallel_config
 from scipy.stats import chi2, kstest
 
 from analyses import fit_mixed_model
-from analyses.bootstrap import bootstrap_draws
+from analyses.examine.bootstrap import bootstrap_draws
 from outcomes.errors import ConvergenceError, ModelError
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -256,7 +256,7 @@ def test_draws_on_the_boundary_are_counted_and_kept():
 
 
 def test_failures_are_counted_and_not_dropped_in_silence(sleepstudy, monkeypatch):
-    from analyses.deviance_surface import Surface
+    from analyses.engine.deviance_surface import Surface
 
     searched = Surface.minimum
     calls = iter(range(1000))
@@ -294,7 +294,7 @@ def test_errors(sleepstudy):
 
 
 def test_the_progress_bar_stays_out_of_what_is_no_terminal(sleepstudy, capsys):
-    from analyses.progress import track
+    from analyses.examine.progress import track
 
     sleepstudy.bootstrap_intervals(np.random.default_rng(1), draws=20)
     assert capsys.readouterr() == ("", "")

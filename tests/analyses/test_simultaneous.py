@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analyses.simultaneous import (
+from analyses.means.simultaneous import (
     Cells,
     OneFactor,
     Range,

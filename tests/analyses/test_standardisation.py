@@ -10,8 +10,8 @@ from scipy import integrate, special, stats
 
 from analyses.generalized import fit_generalized_model
 from analyses.ordinal import fit_ordinal_model
-from analyses.probability_scale import marginal_probabilities, odds_ratios
-from analyses.standardisation import covariance_of, prepare_points, standardise
+from analyses.probability.probability_scale import marginal_probabilities, odds_ratios
+from analyses.probability.standardisation import covariance_of, prepare_points, standardise
 from outcomes.errors import ModelError
 
 CASES = Path(__file__).parents[1] / "reference"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analyses.standardise import CHUNK, standardise
+from analyses.design.standardise import CHUNK, standardise
 from outcomes.errors import ModelError
 
 Array = NDArray[np.float64]

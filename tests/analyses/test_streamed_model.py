@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from analyses import compare_therapies, fit_mixed_model, marginal_means
-from analyses.gram import gram, standard_columns
+from analyses.design.standardise import standardise
 from analyses.mixed_model_fit import MixedModelFit
-from analyses.standardise import standardise
+from analyses.streaming.gram import gram, standard_columns
 from outcomes.errors import FormulaError, ModelError
 
 VISITS = ["Week 4", "Week 12", "Week 24"]

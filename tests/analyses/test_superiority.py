@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analyses.classical.rank_statistics import probability_of_superiority
 from analyses.ordinal import fit_ordinal_model
-from analyses.rank_statistics import probability_of_superiority
-from analyses.superiority import model_superiority
+from analyses.probability.superiority import model_superiority
 from outcomes.errors import ModelError
 
 CASE = Path(__file__).parents[1] / "reference" / "ordinal_grade_within"

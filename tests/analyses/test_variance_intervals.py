@@ -244,9 +244,9 @@ def test_scale_and_unit_change_nothing_but_the_numbers(formula):
 @pytest.mark.parametrize("formula", [FORMULAS[0], FORMULAS[3], FORMULAS[4]])
 def test_a_limit_is_where_the_likelihood_ratio_test_rejects(formula):
     """At a limit the deviance is lowest among its neighbours with that value, and above the optimum by the quantile."""
-    from analyses.covariance_quantities import quantities
-    from analyses.deviance_surface import deviance_surface
-    from analyses.profile_limit import find_limit
+    from analyses.engine.covariance_quantities import quantities
+    from analyses.engine.deviance_surface import deviance_surface
+    from analyses.examine.profile_limit import find_limit
 
     fit = fit_mixed_model(formula, lesions())
     surface = deviance_surface(fit)
@@ -282,8 +282,8 @@ def constrained_minimum(surface, quantity, value: float) -> float:
     "formula", [*FORMULAS, "y ~ visit + adh(visit | patient:lesion)", "y ~ visit + (1 + visit | patient)"]
 )
 def test_derivatives_of_quantities_are_those_of_finite_differences(formula):
-    from analyses.covariance_quantities import quantities
-    from analyses.deviance_surface import deviance_surface
+    from analyses.engine.covariance_quantities import quantities
+    from analyses.engine.deviance_surface import deviance_surface
 
     fit = fit_mixed_model(formula, lesions())
     theta = deviance_surface(fit).theta + 0.05

@@ -7,7 +7,7 @@ from scipy import stats
 
 from analyses import fit_mixed_model
 from analyses.covariance import Diagonal, Unstructured
-from analyses.symmetric import Symmetric, below_zero, without_bounds
+from analyses.engine.symmetric import Symmetric, below_zero, without_bounds
 
 
 def repulsive(groups: int, size: int, seed: int, rho: float = -0.2) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""From estimates to what may be said: questions of the combination, verdicts and their words."""

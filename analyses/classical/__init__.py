@@ -1,0 +1,1 @@
+"""Tests and intervals without a model: ranks, proportions, paired and stratified grades."""

@@ -1,0 +1,1 @@
+"""What a formula makes of data: design rows, standard columns, and what is remembered of the variables."""

@@ -1,0 +1,1 @@
+"""Behind marginal means: grids, linear functions, contrast tables and adjustments for their number."""

@@ -1,0 +1,1 @@
+"""Models of grades and responders on the probability scale: standardised means, superiority, the verdict there."""
