@@ -109,3 +109,32 @@ def test_a_visit_without_a_row_counts_as_missing_as_in_the_report(parallel_trial
     path.write_text("\n".join(kept) + "\n", encoding="utf-8")
     said = " ".join(check(parallel_trial).stdout.split())
     assert "vasi_change: 1 of 18 patients at Week 12, 2 of 18 patients at Week 24" in said
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("value ~ arm + us(arm | patient)", "no residual covariance of their own"),
+        ("value ~ arm + nothing + (1 | patient)", "no column 'nothing'"),
+        ("value ~ arm", "patients have several"),
+        ("value ~ body_site + (1 | patient)", "the model's term arm, which it has not"),
+        ("value ~~ arm", "one '~'"),
+    ],
+)
+def test_models_of_grades_are_checked_as_such(model: str, said: str, within_patient_trial: Path) -> None:
+    toml = within_patient_trial / "trial.toml"
+    text = toml.read_text(encoding="utf-8")
+    planned = text.replace('endpoint = "grade"', f'endpoint = "grade"\nmodel = "{model}"', 1)
+    assert planned != text
+    toml.write_text(planned, encoding="utf-8")
+    result = check(within_patient_trial)
+    assert result.exit_code == 1
+    assert said in result.stderr.replace("\n", " ")
+
+
+def test_a_mixed_model_of_grades_passes(within_patient_trial: Path) -> None:
+    toml = within_patient_trial / "trial.toml"
+    text = toml.read_text(encoding="utf-8")
+    keys = 'endpoint = "grade"\nmodel = "grade ~ arm * visit + (1 | patient)"\nfallback = ["(1 | patient/lesion)"]'
+    toml.write_text(text.replace('endpoint = "grade"', keys, 1), encoding="utf-8")
+    assert check(within_patient_trial).exit_code == 0

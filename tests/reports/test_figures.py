@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from reports import figures
 from reports.figures import ReportFigure, arm_style, course, diagnostics, flow, forest, grades, pairs
+from reports.figures import grade_flow as grade_flow_module
 from reports.figures.style import INK, axis_name, house_style, new_figure, spread_apart, text_width, wrap
 
 FACTORIAL = {"Untreated": (), "Laser": ("laser",), "PRP": ("prp",), "Laser + PRP": ("laser", "prp")}
@@ -80,6 +81,19 @@ def grade_counts(arms: dict[str, tuple[str, ...]]) -> pd.DataFrame:
         ],
         columns=["arm", "visit", "grade", "n"],
     )
+
+
+def grade_flow() -> ReportFigure:
+    names = ["G0", "G1", "G2", "G3"]
+    cells = {"Laser": ((0, 2, 4), (1, 3, 9), (3, 2, 1)), "PRP": ((0, 3, 2), (2, 2, 4), (1, 3, 11))}
+    records = [
+        ("Laser + PRP", part, names[before], names[after], n)
+        for part, own in cells.items()
+        for before, after, n in own
+    ]
+    columns = ["combination", "reference", "grade_reference", "grade_combination", "n"]
+    frame = pd.DataFrame(records, columns=columns)
+    return figures.grade_flow_figure(frame, FACTORIAL, "Repigmentation grade", grades=names, visit="Week 24")
 
 
 def flow_rows() -> pd.DataFrame:
@@ -145,6 +159,7 @@ MAKERS: dict[str, Callable[[], ReportFigure]] = {
     "one visit": single_visit,
     "flow": lambda: figures.flow_figure(flow_rows()),
     "grades": lambda: figures.grade_figure(grade_counts(ADD_ON), ADD_ON),
+    "grade flow": grade_flow,
     "residuals": residuals,
     "naive": lambda: figures.naive_figure(naive_rows(), unit="percentage points"),
     "paired": paired,
@@ -311,7 +326,7 @@ def test_a_figure_writes_itself(figure: ReportFigure, tmp_path: Path) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
     """Collects the matplotlib figures as they are finished."""
     caught: list[object] = []
-    for module in (course, diagnostics, flow, forest, grades, pairs):
+    for module in (course, diagnostics, flow, forest, grade_flow_module, grades, pairs):
         original = module.finished
 
         def catch(
@@ -625,3 +640,27 @@ def test_numbers_of_one_figure_have_the_same_decimals_and_no_limit_seems_zero(dr
     texts = [text.get_text() for text in caught[0].axes[0].texts]
     assert "1.4 (−1.3 to 4.1)" in texts
     assert "2.7 (0.3 to 4.5), 0.78 × as wide" in texts
+
+
+# --- flow of grades ---
+
+
+def test_bands_of_grades_fill_both_bars() -> None:
+    """A band's two ends have the heights of its patients: the bar less its gaps, shared out."""
+    margin = np.array([6, 9, 0, 2])
+    total = int(margin.sum())
+    heights = [grade_flow_module._scaled(count, margin, total) for count in margin]
+    assert sum(heights) + 2 * grade_flow_module._GAP == pytest.approx(1.0)
+    bottoms = grade_flow_module._bottoms(margin, total)
+    assert bottoms[3] + heights[3] == pytest.approx(1.0)
+
+
+def test_the_flow_counts_who_did_better_whatever_the_direction() -> None:
+    made_up = made("grade flow").alt_text
+    assert "better than Laser in 13 of 14 patients, alike in 0, worse in 1" in made_up
+    frame = pd.DataFrame(
+        [("Laser + PRP", "Laser", "G0", "G1", 3), ("Laser + PRP", "Laser", "G1", "G0", 5)],
+        columns=["combination", "reference", "grade_reference", "grade_combination", "n"],
+    )
+    lower = figures.grade_flow_figure(frame, FACTORIAL, "Grade", grades=["G0", "G1"], higher_is_better=False)
+    assert "better than Laser in 5 of 8 patients, alike in 0, worse in 3" in lower.alt_text
