@@ -178,7 +178,7 @@ def fit_responses(
 
 
 def _options(family: str, link: str | None, penalty: str | None) -> str:
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         raise ModelError("unknown family", expected=", ".join(FAMILIES), got=repr(family))
     chosen = FAMILIES[family][0] if link is None else link
     if chosen not in FAMILIES[family]:

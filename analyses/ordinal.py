@@ -261,6 +261,8 @@ def _nominal_terms(nominal: str | Sequence[str] | None) -> tuple[str, ...]:
 
     if nominal is None:
         return ()
+    if not (isinstance(nominal, str) or all(isinstance(term, str) for term in np.atleast_1d(nominal))):
+        raise FormulaError("nominal terms are text", expected="'arm' or '~ arm + sex'", got=repr(nominal))
     text = nominal if isinstance(nominal, str) else " + ".join(nominal)
     try:
         terms = [str(term) for term in Formula(text.replace("~", "", 1).strip() or "1")]
@@ -342,7 +344,7 @@ def grade_codes(data: pd.DataFrame, column: str) -> tuple[Array, tuple[str, ...]
             )
         codes = grades.cat.codes.to_numpy(dtype=float)
         return np.where(codes < 0, np.nan, codes), tuple(str(level) for level in grades.cat.categories)
-    if not (pd.api.types.is_numeric_dtype(grades.dtype) or pd.api.types.is_bool_dtype(grades.dtype)):
+    if not pd.api.types.is_numeric_dtype(grades.dtype) or pd.api.types.is_complex_dtype(grades.dtype):
         raise ModelError(
             "grades given as text have no order",
             expected="an ordered Categorical, or numbers",
@@ -351,6 +353,13 @@ def grade_codes(data: pd.DataFrame, column: str) -> tuple[Array, tuple[str, ...]
             hint="pd.Categorical(values, categories=['G0', 'G1', ...], ordered=True)",
         )
     numbers = grades.to_numpy(dtype=float, na_value=np.nan)
+    if np.isinf(numbers).any():
+        raise ModelError(
+            "an infinite number is no grade",
+            expected="finite numbers, or missing values",
+            got="inf",
+            where=column,
+        )
     levels = np.unique(numbers[~np.isnan(numbers)])
     positions = np.searchsorted(levels, numbers).astype(float)
     return np.where(np.isnan(numbers), np.nan, positions), tuple(f"{level:g}" for level in levels)

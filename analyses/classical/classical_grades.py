@@ -362,6 +362,8 @@ def stratified_wilcoxon(
         & data[arm].astype(str).isin([first, second]).to_numpy()
         & data[strata].notna().to_numpy()
     )
+    if patient is not None:
+        used &= data[patient].notna().to_numpy()  # nobody knows whether they are others
     ranked = codes[used]
     mine = data[arm].astype(str).to_numpy()[used] == first
     level = data[strata].astype(str).to_numpy()[used]

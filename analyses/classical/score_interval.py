@@ -110,8 +110,11 @@ def _checked(
         )
     if not 0 < alpha < 1:
         raise ModelError("alpha is one minus the confidence level", expected="between 0 and 1", got=alpha)
-    counts = [np.atleast_1d(np.asarray(given, dtype=float)) for given in (r1, n1, r2, n2)]
-    if len({count.shape for count in counts}) > 1 or counts[0].ndim != 1:
+    try:
+        counts = [np.atleast_1d(np.asarray(given, dtype=float)) for given in (r1, n1, r2, n2)]
+    except (TypeError, ValueError) as error:
+        raise ModelError("counts are numbers", expected="whole numbers", got=str(error)) from error
+    if len({count.shape for count in counts}) > 1 or counts[0].ndim != 1 or not len(counts[0]):
         raise ModelError(
             "counts are one number each, or one a stratum",
             expected="r1, n1, r2 and n2 of one length",

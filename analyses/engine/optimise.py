@@ -93,15 +93,15 @@ def newton(evaluate: Evaluate, start: Array, max_iterations: int = 100) -> Minim
     for iteration in range(max_iterations):
         gradient, hessian = point.slope()
         if not (np.all(np.isfinite(gradient)) and np.all(np.isfinite(hessian))):
-            return Minimum(
-                theta, point.value, np.inf, iteration, False
-            )  # so far off that derivatives overflow
+            # so far off that derivatives overflow
+            return Minimum(theta, point.value, np.inf, iteration, False)
         largest = float(np.abs(gradient).max(initial=0.0))
         values, vectors = np.linalg.eigh(hessian)
         steepest = float(np.abs(values).max(initial=0.0))
         bent = np.maximum(np.abs(values), max(1e-10 * steepest, 1e-12))
         along = vectors.T @ gradient
-        step, decrease = -vectors @ (along / bent), float(along**2 @ (1.0 / bent))
+        with np.errstate(over="ignore"):
+            step, decrease = -vectors @ (along / bent), float(along**2 @ (1.0 / bent))
         if decrease < NEAR and values.min(initial=0.0) < -1e-6 * steepest:
             step, decrease = 0.1 * vectors[:, 0], 0.0  # a saddle: leave it along its descent
         elif decrease < ROUNDING or (decrease < NEAR and decrease >= last / 4):

@@ -135,7 +135,12 @@ def _column(given: str | Sequence[float], data: pd.DataFrame, role: str) -> Arra
             )
         numbers: Array = column.to_numpy(dtype=float, na_value=np.nan)
         return numbers
-    values = np.asarray(given, dtype=float)
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"the {role} must be numbers", expected="one number a row", got=str(error)
+        ) from error
     if values.shape != (len(data),):
         raise ModelError(
             f"one value a row is needed for the {role}",
@@ -235,7 +240,14 @@ def _check(frame: ModelFrame, family: str, trials: Array, response: str, counted
             "(y (n - 1) + 0.5) / n (Smithson and Verkuilen 2006)",
         )
     else:
-        _every((y >= 0) & (y % 1 == 0), y, index, response, "counts must be whole numbers, 0 or more")
+        # beyond 2^53 a float no longer tells a count from the next one
+        _every(
+            (y >= 0) & (y % 1 == 0) & (y <= 2**53),
+            y,
+            index,
+            response,
+            "counts must be whole numbers, 0 or more",
+        )
         if y.sum() == 0:
             raise ModelError(
                 "all counts are zero, so nothing can be estimated",

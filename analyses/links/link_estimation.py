@@ -94,7 +94,7 @@ def random_of(frame: ModelFrame, quadrature: int) -> tuple[RandomPart | None, in
     Raises
     ------
     FormulaError
-        For crossed random effects.
+        For crossed random effects, and for a term whose effects depend on one another.
     ModelError
         Where there is one unit only.
     """
@@ -114,6 +114,15 @@ def random_of(frame: ModelFrame, quadrature: int) -> tuple[RandomPart | None, in
             got=f"one {':'.join(formula.random[0].subject)}",
             where=repr(formula.text),
         )
+    for term, z, labels in zip(formula.random, part.z, frame.random_labels, strict=True):
+        kept = independent_columns(z, None)
+        if len(kept) < z.shape[1]:
+            raise FormulaError(
+                "the random effects of a term depend on one another, so that their variances cannot be told apart",
+                expected="effects of which none is a combination of the others, or zero in all rows",
+                got=", ".join(label for at, label in enumerate(labels) if at not in set(kept.tolist())),
+                where=term.text,
+            )
     scalar = len(part.z) == 1 and part.z[0].shape[1] == 1
     return part, quadrature if scalar else 1
 

@@ -8,7 +8,7 @@ patients of these trials the plain sandwich is too small, so that the default is
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -252,6 +252,10 @@ def fit_marginal_model(
     ):
         if value not in known:
             raise ModelError(f"unknown {name}", expected=", ".join(known), got=repr(value))
+    if not isinstance(data, pd.DataFrame):
+        raise FormulaError(
+            "the data must be a pandas DataFrame", expected="a DataFrame", got=type(data).__name__
+        )
     if patient not in data.columns:
         raise ModelError(
             f"the data have no column {patient!r}",
@@ -260,7 +264,7 @@ def fit_marginal_model(
         )
     given = data[data[patient].notna()]
     read = read_responses(formula, given, family, offset, None, None)
-    frame = read.frame
+    frame = replace(read.frame, n_dropped=read.frame.n_dropped + len(data) - len(given))
     if frame.formula.random or frame.formula.residual is not None:
         raise FormulaError(
             "a marginal model has no random effects: the patient's column is named apart",

@@ -21,7 +21,13 @@ from analyses.means.contrast_table import number
 from analyses.means.reference_grid import reference_grid
 from analyses.probability.gee import MarginalFit
 from analyses.probability.probability_contrasts import ProbabilityContrasts, probability_contrasts
-from analyses.probability.standardisation import LinkModel, Standardised, covariance_of, standardise
+from analyses.probability.standardisation import (
+    LinkModel,
+    Standardised,
+    covariance_of,
+    patients_of,
+    standardise,
+)
 from outcomes.errors import ConvergenceError, ModelError
 
 if TYPE_CHECKING:
@@ -179,11 +185,13 @@ class MarginalProbabilities:
     @property
     def averaging(self) -> tuple[str, ...]:
         """Sentences: what was averaged over, and what the standard errors cover."""
+        people = patients_of(self.fit)
+        units = "patients" if int(people.max()) + 1 == self.fit.n_subjects else "clusters"
         patients = "patients, each counted once" if self.over == "patients" else "rows used"
         held = [f"{name} {value}" for name, value in self.at.items()]
         said = f"Averaged over the covariates of the {self.fit.n_obs} {patients}"
         if self.over == "patients":
-            said = f"Averaged over the covariates of the {self.fit.n_subjects} {patients}"
+            said = f"Averaged over the covariates of the {int(people.max()) + 1} {patients}"
         said += " (standardisation)"
         said += " and over the random effects" if self.fit.random is not None else ""
         said += f", with {' and '.join(held)}." if held else "."
@@ -191,7 +199,7 @@ class MarginalProbabilities:
             "model": "Standard errors by the delta method, thresholds and variances included; the covariates are taken "
             "as they are.",
             "population": "Standard errors by the delta method, the sampling of the covariates included.",
-            "robust": f"Standard errors by the sandwich over {self.fit.n_subjects} patients, the sampling of the "
+            "robust": f"Standard errors by the sandwich over {self.fit.n_subjects} {units}, the sampling of the "
             "covariates included.",
         }[self.vcov]
         return said, covers

@@ -31,6 +31,7 @@ __all__ = [
     "clusters_of",
     "covariance_of",
     "followed",
+    "patients_of",
     "prepare_points",
     "standardise",
 ]
@@ -101,7 +102,7 @@ def standardise(
     points = followed(fit, points)
     kinds, first = _kinds(fit, list(points.columns), offset is None)
     cluster = clusters_of(fit)
-    weight = _weights(fit, cluster, over)
+    weight = _weights(fit, over)
     own = np.bincount(kinds, weights=weight, minlength=len(first)) / weight.sum()
     rows = fit.frame.data.iloc[first]
     shift = np.zeros(len(first)) if isinstance(fit, OrdinalFit) else fit.offset[first]
@@ -195,7 +196,7 @@ def prepare_points(fit: LinkModel, points: pd.DataFrame, over: str, offset: floa
         np.tile(shift, len(points)),
         np.asarray(fit.estimable(design).reshape(len(points), -1).all(axis=1)),
         kinds,
-        _weights(fit, clusters_of(fit), over),
+        _weights(fit, over),
     )
 
 
@@ -222,7 +223,7 @@ def alike_rows(
     cluster = clusters_of(fit)
     if over not in OVER:
         raise ModelError("unknown population of an average", expected=" or ".join(OVER), got=repr(over))
-    return kinds, fit.frame.data.iloc[first], cluster, _weights(fit, cluster, over)
+    return kinds, fit.frame.data.iloc[first], cluster, _weights(fit, over)
 
 
 def _columns(fit: LinkModel) -> int:
@@ -277,11 +278,24 @@ def clusters_of(fit: LinkModel) -> NDArray[np.intp]:
     return np.arange(fit.n_obs) if fit.random is None else fit.random.cluster
 
 
-def _weights(fit: LinkModel, cluster: NDArray[np.intp], over: str) -> Array:
+def patients_of(fit: LinkModel) -> NDArray[np.intp]:
+    """Patient of every row used: the unit of the random effect that is named after him, else the cluster.
+
+    Of ``(1 | clinic/patient)`` the cluster is the clinic.
+    """
+    if fit.random is not None:
+        for term, unit in zip(fit.frame.formula.random, fit.random.unit, strict=True):
+            if "patient" in term.subject:
+                return np.unique(unit, return_inverse=True)[1].reshape(-1).astype(np.intp)
+    return clusters_of(fit)
+
+
+def _weights(fit: LinkModel, over: str) -> Array:
     weight = fit.frame.weights
     if over == "rows":
         return weight
-    return weight / np.bincount(cluster, weights=weight)[cluster]
+    patient = patients_of(fit)
+    return weight / np.bincount(patient, weights=weight)[patient]
 
 
 def _kinds(

@@ -64,9 +64,10 @@ def model_superiority(
     at
         Values that other variables are set to, such as ``{"visit": "Week 24"}``.
     pairs
-        ``same patient``: two lesions alike in their covariates, which share the patient's random effects; effects
-        of units within the patient (``patient/lesion``) are each lesion's own. ``different patients``: lesions of two
-        patients drawn from the rows used. None for both (the second alone without random effects).
+        ``same patient``: two lesions alike in their covariates, which share the patient's random effects, those of his
+        clinic, and those of a visit that holds several arms; effects of lesions (``patient/lesion``) are each
+        lesion's own. ``different patients``: lesions of two patients drawn from the rows used. None for both (the
+        second alone without random effects).
     higher_is_better
         Whether a higher grade is better.
     reverse
@@ -118,7 +119,7 @@ def model_superiority(
     places = [(j, i) for i, j in places] if reverse else places
     tables = []
     for kind in wanted:
-        shared = _within(fit, points, places, over) if kind == "same patient" else None
+        shared = _within(fit, points, places, over, factor) if kind == "same patient" else None
         found = _between(standardise(fit, points, over), places) if shared is None else shared
         if not higher_is_better:
             found = Standardised(1 - found.value, -found.jacobian, -found.influence)
@@ -180,14 +181,37 @@ class _Pair:
         Rows of thresholds over the fixed parameters, shape (kinds, thresholds, parameters).
     z
         Random effects' columns of both, term by term, shape (kinds, effects) each.
+    shared
+        Whether both have a term's effects in common.
     """
 
     first: Array
     second: Array
     z: tuple[tuple[Array, Array], ...]
+    shared: tuple[bool, ...]
 
 
-def _within(fit: OrdinalFit, points: pd.DataFrame, places: list[tuple[int, int]], over: str) -> Standardised:
+def _shared_terms(fit: OrdinalFit, factor: str) -> tuple[bool, ...]:
+    """Which random effects two lesions of the same patient, one at each arm, have in common.
+
+    Those of the cluster, of the patient and of what he is nested in (his clinic); and those of units that hold several
+    arms, such as a visit of the patient. A unit within him that has one arm is the lesion, whose effects are its own.
+    """
+    assert fit.random is not None  # asked by the caller
+    subjects = [set(term.subject) for term in fit.frame.formula.random]
+    outside = next((subject for subject in subjects if "patient" in subject), set[str]())
+    arms = pd.factorize(fit.frame.data[factor])[0]
+    return tuple(
+        np.array_equal(unit, fit.random.cluster)
+        or subject <= outside
+        or bool(pd.Series(arms).groupby(unit).nunique().max() > 1)
+        for subject, unit in zip(subjects, fit.random.unit, strict=True)
+    )
+
+
+def _within(
+    fit: OrdinalFit, points: pd.DataFrame, places: list[tuple[int, int]], over: str, factor: str
+) -> Standardised:
     """Of the same patient: averaged over his random effects, which both lesions share."""
     assert fit.random is not None  # asked by the caller
     points = followed(fit, points)
@@ -199,6 +223,7 @@ def _within(fit: OrdinalFit, points: pd.DataFrame, places: list[tuple[int, int]]
     known = np.asarray(fit.estimable(design).reshape(-1, size).all(axis=1))
     thresholds = fit.threshold_rows(design)
     columns = [fit.random_columns(term, crossed) for term in range(len(fit.random.z))]
+    shared = _shared_terms(fit, factor)
     value = np.full((len(places), 1), np.nan)
     jacobian = np.full((len(places), 1, len(fit.solution.parameters)), np.nan)
     influence = np.full((int(cluster.max()) + 1, len(places), 1), np.nan)
@@ -206,7 +231,8 @@ def _within(fit: OrdinalFit, points: pd.DataFrame, places: list[tuple[int, int]]
         if not (known[i] and known[j]):
             continue
         mine, other = slice(i * size, (i + 1) * size), slice(j * size, (j + 1) * size)
-        pair = _Pair(thresholds[mine], thresholds[other], tuple((z[mine], z[other]) for z in columns))
+        both = tuple((z[mine], z[other]) for z in columns)
+        pair = _Pair(thresholds[mine], thresholds[other], both, shared)
         each, by_fixed = _kinds(fit, pair, fit.solution.covariance)
         value[at] = share @ each
         jacobian[at, 0, :n_fixed] = share @ by_fixed
@@ -231,7 +257,7 @@ def _by_covariance(fit: OrdinalFit, pair: _Pair, share: Array) -> Array:
 def _spread(fit: OrdinalFit, pair: _Pair, covariance: Array) -> tuple[Array, Array, Array]:
     """Standard deviation of the first's random part; slope of the second's on it; variance that is left.
 
-    Terms of the patient are shared; those of units within him (his lesions) are each lesion's own.
+    Terms of the patient are shared; those of his lesions are each lesion's own.
     """
     assert fit.random is not None  # asked by the caller
     size = len(pair.first)
@@ -239,7 +265,7 @@ def _spread(fit: OrdinalFit, pair: _Pair, covariance: Array) -> tuple[Array, Arr
     for term, lower in enumerate(fit.random.factors(covariance)):
         first, second = (z @ lower for z in pair.z[term])
         own, other = own + (first**2).sum(axis=1), other + (second**2).sum(axis=1)
-        if np.array_equal(fit.random.unit[term], fit.random.cluster):
+        if pair.shared[term]:
             both = both + (first * second).sum(axis=1)
     root = np.sqrt(own)
     slope = np.divide(both, root, out=np.zeros(size), where=root > 0)

@@ -97,6 +97,14 @@ def test_strata_with_one_arm_are_named(parallel):
     assert found.left_out == ("face",)
 
 
+def test_rows_of_nobody_take_no_part(parallel):
+    data = parallel.assign(
+        patient=np.where(np.arange(len(parallel)) < 12, None, parallel["patient"].astype(str))
+    )
+    found = stratified_wilcoxon(data, "laser_prp", "laser", "body_site")
+    assert found == stratified_wilcoxon(data[data["patient"].notna()], "laser_prp", "laser", "body_site")
+
+
 def test_unaided_vision_of_7477_women():
     """Stuart 1955, Biometrika 42:412: grades of distance vision of both eyes; 11.96 on 3, and Bowker's 19.11 on 6."""
     table = [[1520, 266, 124, 66], [234, 1512, 432, 78], [117, 362, 1772, 205], [36, 82, 179, 492]]

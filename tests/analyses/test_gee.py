@@ -151,3 +151,12 @@ def test_too_few_patients_are_refused(data):
     few = data[data["patient"].isin(data["patient"].unique()[:4])]
     with pytest.raises((DesignError, ConvergenceError)):
         fit_marginal_model("responder ~ arm", few)
+
+
+def test_rows_without_a_patient_are_counted(data):
+    nobody = data.assign(patient=data["patient"].astype(object).where(np.arange(len(data)) >= 5, None))
+    fit = fit_marginal_model(FORMULA, nobody)
+    assert fit.n_obs + fit.n_dropped == len(data)
+    assert fit.n_dropped == fit_marginal_model(FORMULA, data).n_dropped + nobody["patient"].isna().sum()
+    with pytest.raises(FormulaError, match="DataFrame"):
+        fit_marginal_model(FORMULA, None)

@@ -30,6 +30,8 @@ def data():
         ("f", {"family": "poisson"}, "whole numbers"),
         ("y", {"family": "beta"}, "between 0 and 1"),
         ("y", {"family": "gamma"}, "unknown family"),
+        ("y", {"family": ["binomial"]}, "unknown family"),
+        ("n", {"family": "poisson", "offset": ["long"] * 80}, "offset must be numbers"),
         ("y", {"link": "log"}, "unknown link"),
         ("n", {"family": "poisson", "link": "logit"}, "unknown link"),
         ("y", {"penalty": "ridge"}, "unknown penalty"),
@@ -118,6 +120,22 @@ def test_formulas_that_are_refused(data):
     ):
         with pytest.raises(FormulaError, match=match):
             fit_generalized_model(formula, data)
+
+
+@pytest.mark.parametrize(
+    ("term", "named"), [("1 + day", "day"), ("1 + none || patient", "none"), ("0 + none", "none")]
+)
+def test_random_effects_that_cannot_be_told_apart(data, term, named):
+    constant = data.assign(day=1.0, none=0.0)
+    random = f"({term})" if "|" in term else f"({term} | patient)"
+    with pytest.raises(FormulaError, match="cannot be told apart") as error:
+        fit_generalized_model(f"y ~ laser + {random}", constant)
+    assert named in str(error.value)
+
+
+def test_numbers_that_no_longer_count(data):
+    with pytest.raises(ModelError, match="counts must be whole numbers"):
+        fit_generalized_model("n ~ laser + (1 | patient)", data.assign(n=1e300), family="poisson")
 
 
 def test_cbind_is_binomial_without_trials(data):

@@ -254,6 +254,14 @@ def test_grades_without_an_order_are_refused(grade, message):
         fit_ordinal_model("grade ~ arm", pd.DataFrame({"grade": grade, "arm": list("ABAB")}))
 
 
+def test_infinite_grades_and_nominal_terms_that_are_no_text(grades):
+    codes = grades["grade"].cat.codes.astype(float)
+    with pytest.raises(ModelError, match="infinite"):
+        fit_ordinal_model("code ~ arm", grades.assign(code=codes.where(np.arange(len(codes)) > 0, np.inf)))
+    with pytest.raises(FormulaError, match="nominal terms are text"):
+        fit_ordinal_model("grade ~ arm", grades, nominal=3)
+
+
 def test_links_and_intercepts_that_do_not_exist(grades):
     with pytest.raises(ModelError, match="unknown link"):
         fit_ordinal_model("grade ~ arm", grades, link="log")

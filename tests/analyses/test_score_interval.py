@@ -193,6 +193,8 @@ def test_pairs_that_all_agree_have_an_interval():
         (([1, 2], [3, 4], 1, 2), "one number each"),
         ((1, 10, 2, 10, "risk"), "measure"),
         ((1, 10, 2, 10, "ratio", 1.5), "alpha"),
+        (("one", 10, 2, 10), "counts are numbers"),
+        (([], [], [], []), "one number each"),
     ],
 )
 def test_what_are_no_counts_is_refused(arguments, word):

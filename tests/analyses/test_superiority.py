@@ -10,6 +10,7 @@ from scipy import stats
 
 from analyses.classical.rank_statistics import probability_of_superiority
 from analyses.ordinal import fit_ordinal_model
+from analyses.probability.probability_scale import marginal_probabilities
 from analyses.probability.superiority import model_superiority
 from outcomes.errors import ModelError
 
@@ -135,3 +136,50 @@ def test_what_cannot_be_asked_is_refused(grades):
         model_superiority(fit_ordinal_model("grade ~ arm", one), pairs="same patient")
     with pytest.raises(ModelError, match="pairs"):
         model_superiority(fit_ordinal_model("grade ~ arm", one), pairs="both")
+
+
+def test_patients_of_a_clinic_keep_their_effects_to_themselves():
+    # Two lesions of a patient share what he and his clinic bring along.
+    rng = np.random.default_rng(11)
+    data = pd.DataFrame({"patient": np.repeat(np.arange(120), 4), "arm": np.tile(["control", "laser"], 240)})
+    data["clinic"] = data["patient"] % 12
+    effect = rng.normal(0, 2.5, 120)[data["patient"]] + rng.normal(0, 0.5, 12)[data["clinic"]]
+    latent = effect + 1.0 * (data["arm"] == "laser") + rng.normal(size=len(data))
+    data["grade"] = np.digitize(latent, [-1.5, 0.0, 1.5])
+    nested = fit_ordinal_model("grade ~ arm + (1 | clinic/patient)", data, link="probit")
+    same = model_superiority(nested, pairs="same patient")
+    laser = nested.psi[nested.term_names.index("arm[T.laser]")]
+    # of one patient, by force: sums over his effects on a fine grid
+    sd = np.sqrt(nested.variance_components["variance"].sum())
+    grid = np.linspace(-8, 8, 4001)
+    share = stats.norm.pdf(grid) / stats.norm.pdf(grid).sum()
+    ends = np.concatenate([[-np.inf], nested.psi[:3], [np.inf]])
+    grades = [np.diff(stats.norm.cdf(ends[:, None] - at - sd * grid), axis=0) for at in (0.0, laser)]
+    beats = np.tril(np.ones((4, 4)), -1) + np.eye(4) / 2
+    expected = share @ np.einsum("ku,kl,lu->u", grades[0], beats, grades[1])
+    assert same["estimate"].iloc[0] == pytest.approx(expected, abs=1e-6)  # 61 nodes for a spread of 2.6
+    means = marginal_probabilities(nested, "arm", over="patients", vcov="robust")
+    assert "120 patients" in means.averaging[0]
+    assert "12 clusters" in means.averaging[1]
+
+
+def test_a_visit_that_holds_both_arms_is_shared():
+    rng = np.random.default_rng(12)
+    data = pd.DataFrame(
+        {"patient": np.repeat(np.arange(60), 6), "visit": np.tile(np.repeat([1, 2, 3], 2), 60)}
+    )
+    data["arm"] = np.tile(["control", "laser"], 180)
+    occasion = rng.normal(0, 1.5, 180)[np.repeat(np.arange(180), 2)]
+    latent = (
+        rng.normal(size=60)[data["patient"]] + occasion + (data["arm"] == "laser") + rng.logistic(size=360)
+    )
+    data["grade"] = np.digitize(latent, [-1.0, 0.5, 2.0])
+    nested = fit_ordinal_model("grade ~ arm + (1 | patient/visit)", data)
+    same, different = model_superiority(nested)["estimate"]
+    alone = fit_ordinal_model(
+        "grade ~ arm + (1 | occasion)", data.assign(occasion=np.repeat(np.arange(180), 2))
+    )
+    # all that both lesions share stands in one effect: its superiority is that of the two effects' variance together
+    together = model_superiority(alone, pairs="same patient")["estimate"].iloc[0]
+    assert same < different < 0.5
+    assert same == pytest.approx(together, abs=5e-3)  # two fits of the same data
