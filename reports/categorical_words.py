@@ -97,7 +97,23 @@ def beside_sentences(context: ReportContext, analysis: Analysis) -> tuple[str, .
         return ()
     found = [_without_model(context, analysis), _not_of_all_arms(context, analysis)]
     told = context.results.said(f"{analysis.name}/{ODDS}", "scales")
-    return tuple(sentence for sentence in (*found, *told) if sentence)
+    return tuple(sentence for sentence in (*found, _assumption(context, analysis), *told) if sentence)
+
+
+def _assumption(context: ReportContext, analysis: Analysis) -> str:
+    """Say of which terms the data contradict one odds ratio for every threshold, where the model leads."""
+    name = f"{analysis.name}/{ODDS}"
+    if not led_by_model(context, analysis):
+        return ""
+    terms = [
+        f"{one.subject.replace('_', ' ')} "
+        f"({context.formatter.p_phrase(context.results.get(name, 'proportionality_p_value', level=one.subject))})"
+        for one in context.results.statements
+        if (one.analysis, one.kind, one.text) == (name, "proportionality", "contradicted")
+    ]
+    if not terms:
+        return ""
+    return f"The data contradict the model's one odds ratio for every threshold between grades for {join_words(terms)}."
 
 
 def _without_model(context: ReportContext, analysis: Analysis) -> str:
