@@ -80,12 +80,15 @@ class Derivatives:
         Expected second derivatives (Fisher information times two), shape (h, h).
     m
         ``X'V^-1 V_h V^-1 X``, shape (h, p, p).
+    traces
+        What ``expected`` would have on its diagonal, about, were the fixed effects known: a scale to judge it by, (h,).
     """
 
     gradient: Array
     hessian: Array
     expected: Array
     m: Array
+    traces: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,18 +191,22 @@ class Likelihood:
             expected[both] = slopes.pair_traces
             if len(weights) > 1:
                 expected[both] -= slopes.quadratic[1] + slopes.quadratic[1].T
+        traces = np.diag(hessian).copy()
+        traces[inside] = np.diag(slopes.pair_traces)
         m, u, score = self._linear_terms(at, by, slopes.weighted, slopes.score, sides)
         if self.border is not None:
             more, more_expected = self._border_terms(at, by, slopes.weighted, sides)
             hessian += more
             expected += more_expected
+            traces[self.border.own_parameters] = np.diag(more_expected)[self.border.own_parameters]
         hessian += np.tensordot(score, by.second, axes=1) - 2.0 * u @ at.phi @ u.T
         if fixed:
             spread = at.phi @ m
             between = spread.reshape(h, -1) @ spread.transpose(0, 2, 1).reshape(h, -1).T
             hessian -= between
             expected += between
-        return Derivatives(score @ by.first, (hessian + hessian.T) / 2, (expected + expected.T) / 2, m)
+        hessian, expected = (hessian + hessian.T) / 2, (expected + expected.T) / 2
+        return Derivatives(score @ by.first, hessian, expected, m, traces)
 
     def curvature(self, at: Profile, by: Elements, w: Array, with_second: bool) -> Array:
         """``sum_hg w_hg (Q_hg - R_hg / 4)`` of Kenward and Roger (1997), shape (p, p).

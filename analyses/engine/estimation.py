@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analyses.covariance import Diagonal, Structure, Unstructured, lower_triangle
 from analyses.design.standardise import Standardised
 from analyses.engine.covariance_model import Component, CovarianceModel
-from analyses.engine.identifiability import without_information
+from analyses.engine.identifiability import confounded, directions_without_information, refuse_explained
 from analyses.engine.lag_covariance import has_decayed
 from analyses.engine.optimise import Convergence, Minimum, Point, minimise
 from analyses.engine.symmetric import below_zero, is_unbounded, model_without_bounds, start_without_bounds
@@ -26,6 +26,8 @@ from outcomes.errors import ModelError
 Array = NDArray[np.float64]
 STEEP = 1.0
 """Derivative of the deviance, in standardised parameters, at which a search that stopped has found no optimum."""
+ROUNDED = 1e-20
+"""Second moment of a standardised response that is the square of rounding."""
 BOUNDARY = 1e-8
 """Share of the residual variance below which a variance component is reported as lying on the boundary."""
 
@@ -99,7 +101,7 @@ def estimate(
         Where the covariance that was found is singular.
     """
     starts = _starts(model, likelihood)
-    scored = _scored(starts[0], model, likelihood)
+    scored = _scored(starts[0], model, likelihood, where)
     minimum, how = minimise(lambda theta: _point(theta, model, likelihood), [scored, *starts])
     minimum = replace(minimum, iterations=minimum.iterations + (scored is not starts[0]))
     if not bounded:  # search on from the bounded optimum, where variances may be negative
@@ -116,6 +118,9 @@ def estimate(
             hint="use a structure with fewer parameters",
         )
     slopes = likelihood.derivatives(at, natural)
+    empty = directions_without_information(slopes)
+    if bounded and (empty.shape[1] or not minimum.converged):
+        _refuse_explained(model, likelihood, where)
     w, used = parameter_covariance(slopes, information)
     adjusted = at.phi
     if df_method.startswith("kenward-roger"):
@@ -132,7 +137,7 @@ def estimate(
         used,
         slopes.m,
         adjusted,
-        without_information(slopes.expected, model.parameter_names),
+        confounded(empty, slopes, model.parameter_names),
     )
 
 
@@ -170,7 +175,21 @@ def _starts(model: CovarianceModel, likelihood: Likelihood) -> list[Array]:
     return starts
 
 
-def _scored(theta: Array, model: CovarianceModel, likelihood: Likelihood) -> Array:
+def _refuse_explained(model: CovarianceModel, likelihood: Likelihood, where: str) -> None:
+    """`refuse_explained` where components are alike and uncorrelated, by the restricted likelihood.
+
+    Where a search ended says less: it may have fled to variances beside which the others are rounding.
+    """
+    theta = np.concatenate([one.structure.start(np.eye(one.structure.size)) for one in model.components])
+    restricted = replace(likelihood, reml=True)
+    by = model.natural(model.natural_values(theta))
+    at = restricted.profile(by.value)
+    if at is not None:
+        empty = directions_without_information(restricted.derivatives(at, by))
+        refuse_explained(restricted, at, by, empty, model.parameter_names, where)
+
+
+def _scored(theta: Array, model: CovarianceModel, likelihood: Likelihood, where: str) -> Array:
     """One step of Fisher scoring in the natural parameters, where the covariance is linear in them and it helps.
 
     Of balanced data it ends the search: that step is Rao's minimum norm quadratic unbiased estimate (1971), which is
@@ -182,6 +201,8 @@ def _scored(theta: Array, model: CovarianceModel, likelihood: Likelihood) -> Arr
     if at is None:
         return theta
     slopes = likelihood.derivatives(at, by)
+    empty = directions_without_information(slopes)
+    refuse_explained(likelihood, at, by, empty, model.parameter_names, where)
     size = np.sqrt(np.abs(np.diag(slopes.expected)))
     size = np.where(size > 0, size, 1.0)
     step = (
@@ -221,7 +242,7 @@ def _residual_moments(model: CovarianceModel, likelihood: Likelihood) -> list[Ar
     for component, values in zip(residual, means, strict=True):
         matrix = component.matrix(values)
         spread = np.diag(matrix).copy()
-        spread[spread <= 0] = 1.0
+        spread[spread <= ROUNDED] = 1.0  # the fixed effects explain these rows
         np.fill_diagonal(matrix, spread)
         found.append(matrix)
     return found

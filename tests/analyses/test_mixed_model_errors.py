@@ -173,3 +173,25 @@ def test_the_optimiser_leaves_a_saddle_and_says_when_it_fails():
 
     lost, _ = minimise(slope_without_end, [np.zeros(1)])
     assert not lost.converged
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("structure", ["us", "cs", "csh", "ar1"])
+def test_a_covariance_group_whose_rows_the_fixed_effects_explain(structure, reml):
+    """One patient in arm B and arm:visit means: that patient's rows have no residual, and arm B no covariance."""
+    data = visits().assign(arm=lambda d: np.where(d["patient"] == "P3", "B", "A"))
+    with pytest.raises(ModelError, match="nothing is left") as caught:
+        fit_mixed_model(f"value ~ arm * visit + {structure}(visit | arm / patient)", data, reml=reml)
+    assert "[B]: variance" in caught.value.got
+    assert "[A]" not in caught.value.got
+    # with means that leave that patient a residual, or a covariance in common, there is something to estimate
+    assert fit_mixed_model(f"value ~ arm * visit + {structure}(visit | patient)", data, reml=reml).converged
+
+
+def test_confounded_components_are_still_estimated_by_their_sum():
+    """Two terms that are the same move V alike: no fixed effect explains them, and what they are together is known."""
+    data = visits().assign(twin=lambda d: d["patient"])
+    fit = fit_mixed_model("value ~ arm + (1 | patient) + (1 | twin)", data)
+    assert "Their sum is estimated" in fit.convergence.sentence
+    one = fit_mixed_model("value ~ arm + (1 | patient)", data)
+    assert fit.loglik == pytest.approx(one.loglik, abs=1e-8)  # the same model; rounding of the search alone
