@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from outcomes.errors import FormulaError
 
@@ -131,6 +132,7 @@ class MixedFormula:
         return tuple(dict.fromkeys(names))
 
 
+@lru_cache(maxsize=256)
 def parse_formula(text: str) -> MixedFormula:
     """Take a mixed-model formula apart.
 

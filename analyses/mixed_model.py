@@ -23,13 +23,14 @@ from analyses.engine.batched_products import batch, reducible
 from analyses.engine.border import border_columns, choose_border, make_border
 from analyses.engine.cluster_products import ClusterProducts
 from analyses.engine.direct_products import direct
-from analyses.engine.estimation import convergence, estimate, log_likelihood, parameter_table
+from analyses.engine.estimation import convergence, estimate, log_likelihood
 from analyses.engine.identifiability import refuse_fixed_and_random
 from analyses.engine.model_components import covariance_model
 from analyses.engine.own_patterns import choose_layout
 from analyses.engine.pattern_products import PatternProducts
 from analyses.engine.sandwich import SANDWICHES, sandwich
 from analyses.engine.sparse_products import accumulate_sparse, has_empty_columns
+from analyses.engine.unbounded import refuse_unbounded
 from analyses.fallback import fit_or_fall_back
 from analyses.likelihood import Likelihood
 from analyses.mixed_model_fit import MixedModelFit
@@ -139,6 +140,7 @@ def fit_model_frame(
     root = np.sqrt(frame.weights)[:, None]
     random = [replace(design, z=design.z * root) for design in frame.random]
     refuse_fixed_and_random(standard.w[:, :-1], frame.formula.random, random, frame.formula.text)
+    refuse_unbounded(frame, standard.w)
     model = covariance_model(frame)
     clustering = choose_border(random, frame.residual.design, keep_nested=vcov != "model")
     border, w = None, standard.w
@@ -181,7 +183,6 @@ def fit_model_frame(
         reml=reml,
         convergence=convergence(found, model),
         theta=found.minimum.theta,
-        covariance_parameters=parameter_table(model, found.minimum.theta, found.w, standard.scale),
         component_matrices=tuple(standard.scale**2 * matrix for matrix in found.matrices),
         inverses=inverses,
         crossed=clustering.border,

@@ -16,6 +16,7 @@ from analyses.design.encoding import encode
 from analyses.design.model_frame import ModelFrame
 from analyses.design.standardise import Standardised
 from analyses.engine.covariance_model import CovarianceModel
+from analyses.engine.estimation import parameter_table
 from analyses.engine.lag_covariance import covariance_over_time, shown_times
 from analyses.engine.marginal_residuals import marginal_residuals
 from analyses.engine.optimise import Convergence
@@ -55,8 +56,6 @@ class MixedModelFit:
         How the search ended, with a sentence; ``converged`` is its truth.
     theta
         Search parameters of ``model`` for the standardised response, shape (h,).
-    covariance_parameters
-        DataFrame ``parameter, estimate, std_error``: natural parameters in the response's unit.
     component_matrices
         Covariance matrix of each component of ``model``, random terms first.
     cluster
@@ -82,7 +81,6 @@ class MixedModelFit:
     reml: bool
     convergence: Convergence
     theta: Array
-    covariance_parameters: pd.DataFrame
     component_matrices: tuple[Array, ...]
     inverses: Sequence[Array]
     cluster: Codes
@@ -132,6 +130,11 @@ class MixedModelFit:
         return tuple(name for at, name in enumerate(self.frame.columns) if at not in kept)
 
     @property
+    def covariance_parameters(self) -> pd.DataFrame:
+        """Natural parameters in the response's unit: ``parameter, estimate, std_error``."""
+        return parameter_table(self.model, self.theta, self.small_sample.w, self.standard.scale)
+
+    @property
     def n_covariance_parameters(self) -> int:
         """Number of covariance parameters."""
         return self.model.n_parameters
@@ -164,6 +167,8 @@ class MixedModelFit:
     def vcov(self) -> pd.DataFrame:
         """Covariance of the fixed effects (adjusted where the df method adjusts it), terms x terms."""
         matrix = self._spread(self.small_sample.adjusted)
+        unknown = self._unknown_terms()
+        matrix[unknown, :] = matrix[:, unknown] = np.nan
         return pd.DataFrame(matrix, index=self.term_names, columns=self.term_names)
 
     @property
@@ -171,6 +176,22 @@ class MixedModelFit:
         """Model-based covariance of the fixed effects, without adjustment."""
         matrix = self._spread(self.small_sample.phi)
         return pd.DataFrame(matrix, index=self.term_names, columns=self.term_names)
+
+    def _unknown_terms(self) -> NDArray[np.bool_]:
+        return self.small_sample.unknown(self.standard.transform)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the numbers: coefficients whose standard errors a sandwich cannot give."""
+        robust, unknown = self.small_sample.sandwich, self._unknown_terms()
+        if robust is None or not unknown.any():
+            return ()
+        names = ", ".join(name for name, yes in zip(self.term_names, unknown, strict=True) if yes)
+        return (
+            f"The sandwich {robust.kind} has no standard error for what rests on one cluster alone (a patient, or the "
+            f"coarsest subject): {names}. That cluster's residuals say nothing of it, and a number would leave its "
+            'variance out; vcov="model" has one.',
+        )
 
     def _spread(self, standard: Array) -> Array:
         t = self.standard.transform
@@ -279,7 +300,8 @@ class MixedModelFit:
         standard = rows @ self.standard.transform
         variance = np.einsum("kp,pq,kq->k", standard, self.small_sample.adjusted, standard)
         # Below zero only where the search failed; the adjusted covariance is then no covariance.
-        error = self.standard.scale * np.sqrt(np.where(variance < 0, np.nan, variance))
+        lost = (variance < 0) | self.small_sample.unknown(standard)
+        error = self.standard.scale * np.sqrt(np.where(lost, np.nan, variance))
         return t_table(rows @ self.beta, error, self.small_sample.row_df(standard), alpha, null)
 
     def test(self, hypothesis: ArrayLike, rhs: ArrayLike = 0.0) -> pd.DataFrame:
@@ -553,4 +575,6 @@ class MixedModelFit:
         alias = [f"dropped as aliased: {', '.join(self.aliased)}"] if self.aliased else []
         table = self.coefficients.to_string(index=False, float_format=lambda value: f"{value:.4g}")
         left = [f"left: {step}" for step in self.walk[:-1]]
-        return "\n".join([head, counts, numbers, self.convergence.sentence, *left, *alias, table])
+        return "\n".join(
+            [head, counts, numbers, self.convergence.sentence, *self.notes, *left, *alias, table]
+        )

@@ -19,7 +19,7 @@ from analyses.design.model_frame import (
     refuse_unseen_pairs,
 )
 from analyses.design.variables import Factor, Number, Variables
-from analyses.engine.estimation import convergence, estimate, log_likelihood, parameter_table
+from analyses.engine.estimation import convergence, estimate, log_likelihood
 from analyses.engine.model_components import covariance_model
 from analyses.engine.pattern_products import PatternProducts
 from analyses.formula import parse_formula
@@ -179,7 +179,6 @@ def _fit(
         loglik=log_likelihood(at.deviance, standard, frame.n_rows, frame.log_weights, reml),
         reml=reml,
         convergence=convergence(found, found.model),
-        covariance_parameters=parameter_table(found.model, found.minimum.theta, found.w, standard.scale),
         component_matrices=tuple(standard.scale**2 * matrix for matrix in found.matrices),
         inverses=likelihood.products.inverses(at.whitened),
         cluster=np.zeros(0, dtype=np.intp),
