@@ -77,6 +77,13 @@ class SmallSample:
     to_coefficients: Array
     sandwich: Sandwich | None = None
 
+    def unknown(self, rows: Array) -> NDArray[np.bool_]:
+        """Whether the standard errors of functions cannot be known, shape (k,) for rows of shape (k, p).
+
+        Of a sandwich, those of what rests on one cluster alone (`analyses.engine.sandwich`).
+        """
+        return np.zeros(len(rows), dtype=bool) if self.sandwich is None else self.sandwich.unknown(rows)
+
     def row_df(self, rows: Array) -> Array:
         """Denominator degrees of freedom of one-row hypotheses, shape (k,) for rows of shape (k, p)."""
         if self.method == "residual":
@@ -106,9 +113,12 @@ class SmallSample:
 
         Returns
         -------
-        NaN for statistic and denominator where Kenward and Roger's moments are those of no F distribution.
+        NaN for statistic and denominator where Kenward and Roger's moments are those of no F distribution, and where
+        a sandwich does not know the variance of a row.
         """
         q = len(rows)
+        if self.unknown(rows).any():
+            return np.nan, float(q), np.nan
         statistic = float(difference @ np.linalg.solve(rows @ self.adjusted @ rows.T, difference)) / q
         if self.method in ("residual", "asymptotic", "between-within") or q == 1:
             return statistic, float(q), float(self.row_df(rows).min())

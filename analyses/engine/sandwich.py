@@ -7,8 +7,11 @@
   unbiased where the working covariance holds (Bell and McCaffrey 2002; Pustejovsky and Tipton 2018, equation 9);
 - ``CR3`` has ``A_i = (I - X_i Phi X_i' W_i)^-1``, which leaves out one cluster at a time (Mancl and DeRouen 2001).
 
-Where a fixed effect rests on one cluster alone, both inverses are taken without the direction that it explains: the
-cluster's residuals are zero along it, and say nothing of its variance.
+Where a fixed effect rests on one cluster alone, that cluster's residuals are zero along the direction that it
+explains, and say nothing of its variance: both inverses are taken without it. With ``V_i = D_i' D_i`` it is a unit
+vector u with ``D_i'^-1 X_i Phi X_i' D_i^-1 u = u``; the estimate holds it with weights ``c = Phi X_i' D_i^-1 u``, so
+that ``l'c`` is the cluster's own standard error in ``l' beta``, at most ``(l' Phi l)^1/2``. A sandwich of any kind
+leaves that part out; functions that depend on it have no robust standard error: NaN.
 
 Degrees of freedom match two moments of the variance under the working covariance (Bell and McCaffrey 2002): with
 ``a_i = A_i' W_i X_i Phi l`` and ``O_ij = a_i' (V_i [i = j] - X_i Phi X_j') a_j``, ``df = tr(O)^2 / tr(O^2)``.
@@ -28,6 +31,10 @@ Array = NDArray[np.float64]
 
 SANDWICHES = ("CR0", "CR2", "CR3")
 """Names that ``vcov`` may take beside ``model``."""
+ALONE = 1e-8
+"""How near to one a leverage is where a direction of a cluster is explained by that cluster alone."""
+DEPENDS = 1e-6
+"""Share of a function's standard error that is one such direction's, above which it depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,8 @@ class Sandwich:
         ``X_i' K_i``, shape (clusters, p, p).
     phi
         Model-based covariance, shape (p, p).
+    alone
+        Directions of the coefficients that rest on one cluster alone, shape (k, p).
     """
 
     kind: str
@@ -53,6 +62,13 @@ class Sandwich:
     spread: Array
     cross: Array
     phi: Array
+    alone: Array
+
+    def unknown(self, rows: Array) -> NDArray[np.bool_]:
+        """Whether functions depend on what rests on one cluster alone, shape (k,) for rows of shape (k, p)."""
+        size = np.sqrt(np.maximum(np.einsum("kp,pq,kq->k", rows, self.phi, rows), 0.0))
+        depends: NDArray[np.bool_] = np.abs(rows @ self.alone.T).max(axis=1, initial=0.0) > DEPENDS * size
+        return depends
 
     def row_df(self, rows: Array) -> Array:
         """Bell and McCaffrey's degrees of freedom of one-row hypotheses, shape (k,) for rows of shape (k, p)."""
@@ -86,7 +102,7 @@ def sandwich(
     inverses
         ``V^-1`` of every pattern by block.
     """
-    scores, spreads, crosses = [], [], []
+    scores, spreads, crosses, alone = [], [], [], []
     for block, inverse in zip(layout.blocks, inverses, strict=True):
         x = w[block.rows][..., :-1]
         residual = w[block.rows][..., -1] - x @ beta
@@ -97,9 +113,31 @@ def sandwich(
         scores.append(np.einsum("imp,im->ip", gain, residual))
         spreads.append(gain.transpose(0, 2, 1) @ covariance @ gain)
         crosses.append(x.transpose(0, 2, 1) @ gain)
+        alone.append(_alone(x, weight, covariance, phi))
     score = np.concatenate(scores)
     vcov = phi @ (score.T @ score) @ phi
-    return Sandwich(kind, (vcov + vcov.T) / 2, np.concatenate(spreads), np.concatenate(crosses), phi)
+    return Sandwich(
+        kind,
+        (vcov + vcov.T) / 2,
+        np.concatenate(spreads),
+        np.concatenate(crosses),
+        phi,
+        np.concatenate(alone),
+    )
+
+
+def _alone(x: Array, weight: Array, covariance: Array, phi: Array) -> Array:
+    """Directions of the coefficients that single clusters of a block explain by themselves, shape (k, p)."""
+    leverage = np.einsum("imp,imp->i", x @ phi, weight @ x)  # the sum of eigenvalues, each at most one
+    few = np.flatnonzero(leverage > 1 - ALONE)
+    if not len(few):
+        return np.zeros((0, len(phi)))
+    lower = np.asarray(np.linalg.cholesky(covariance[few]), dtype=float)
+    white = np.asarray(np.linalg.solve(lower, x[few]), dtype=float)
+    values, vectors = np.linalg.eigh(white @ phi @ white.transpose(0, 2, 1))
+    reach = vectors.transpose(0, 2, 1) @ white @ phi
+    found: Array = reach[values > 1 - ALONE]
+    return found
 
 
 def _adjustment(kind: str, x: Array, weight: Array, covariance: Array, phi: Array) -> Array:
