@@ -195,3 +195,67 @@ def test_confounded_components_are_still_estimated_by_their_sum():
     assert "Their sum is estimated" in fit.convergence.sentence
     one = fit_mixed_model("value ~ arm + (1 | patient)", data)
     assert fit.loglik == pytest.approx(one.loglik, abs=1e-8)  # the same model; rounding of the search alone
+
+
+@pytest.mark.parametrize("vcov", ["CR0", "CR2", "CR3"])
+def test_a_sandwich_has_no_standard_error_for_what_rests_on_one_cluster(vcov):
+    """A site of one patient: that patient's residuals are zero, and a sandwich would leave the variance out."""
+    data = visits().assign(site=lambda d: np.where(d["patient"] == "P3", "S2", "S1"))
+    fit = fit_mixed_model("value ~ arm + site + cs(visit | patient)", data, vcov=vcov)
+    table = fit.coefficients.set_index("term")
+    assert table.loc["site[T.S2]", ["std_error", "p_value", "conf_low"]].isna().all()
+    assert np.isfinite(table.loc["site[T.S2]", "estimate"])
+    assert fit.vcov.isna().sum().sum() == 5  # its row and column of three
+    assert "site[T.S2]" in fit.notes[0]
+    assert fit.notes[0] in str(fit)
+    assert "rests on one cluster" in fit._repr_html_()
+    assert fit.test(np.eye(3)[1:])["p_value"].isna().all()
+    # A patient who alone informs a coefficient informs no other: the others are as if that patient were not there.
+    rest = table.drop(index="site[T.S2]")
+    others = data[data["site"] == "S1"]
+    without = fit_mixed_model("value ~ arm + cs(visit | patient)", others, vcov="CR0")
+    assert rest["std_error"].notna().all()
+    if vcov == "CR0":
+        # balanced data: the same whatever the estimated covariance, to rounding of a small sum
+        assert rest["std_error"].to_numpy() == pytest.approx(
+            without.coefficients["std_error"].to_numpy(), rel=1e-8
+        )
+    assert marginal_means(fit, "site").contrast("pairwise").table["std_error"].isna().all()
+    assert marginal_means(fit, "arm").contrast("pairwise").table["std_error"].notna().all()
+    assert fit_mixed_model("value ~ arm + cs(visit | patient)", data, vcov=vcov).notes == ()
+
+
+def ten_visits(patients: int, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(
+        [(f"P{p}", "AB"[p % 2], f"V{visit}") for p in range(patients) for visit in range(10)],
+        columns=["patient", "arm", "visit"],
+    )
+    data["base"] = np.repeat(rng.normal(size=patients), 10)
+    data["value"] = np.repeat(rng.normal(size=patients), 10) + rng.normal(size=len(data))
+    return data
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize(
+    ("fixed", "enough"), [("arm * visit", 12), ("arm + visit", 12), ("base + arm * visit", 13), ("visit", 11)]
+)
+def test_too_few_patients_for_an_unstructured_covariance_are_counted(fixed, enough, reml):
+    """Ten levels need ten patients beyond those that the fixed effects take (Anderson 2003): counted by hand."""
+    formula = f"value ~ {fixed} + us(visit | patient)"
+    with pytest.raises(ModelError, match="too few subjects for an unstructured covariance") as caught:
+        fit_mixed_model(formula, ten_visits(enough - 1), reml=reml)
+    assert f"at least {enough} subjects" in caught.value.expected
+    assert caught.value.got == str(enough - 1)
+    assert fit_mixed_model(formula, ten_visits(enough), reml=reml).converged
+    walked = fit_mixed_model(formula, ten_visits(enough - 1), reml=reml, on_failure="fallback")
+    assert walked.converged
+    assert walked.walk[0].outcome == "refused"
+
+
+def test_missing_visits_do_not_make_a_covariance_refused():
+    """Pairs of visits seen together are enough where nobody has them all."""
+    data = visits(30)
+    number = data["patient"].str[1:].astype(int)
+    data = data[number % 3 != data["visit"].str[1:].astype(int) - 1]
+    assert fit_mixed_model("value ~ arm * visit + us(visit | patient)", data).converged
