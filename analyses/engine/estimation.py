@@ -17,7 +17,7 @@ from analyses.design.standardise import Standardised
 from analyses.engine.covariance_model import Component, CovarianceModel
 from analyses.engine.identifiability import confounded, directions_without_information, refuse_explained
 from analyses.engine.lag_covariance import has_decayed
-from analyses.engine.optimise import Convergence, Minimum, Point, minimise
+from analyses.engine.optimise import Convergence, Minimum, Point, minimise, newton
 from analyses.engine.symmetric import below_zero, is_unbounded, model_without_bounds, start_without_bounds
 from analyses.likelihood import Likelihood, Profile
 from analyses.small_sample import kenward_roger_covariance, parameter_covariance
@@ -26,6 +26,10 @@ from outcomes.errors import ModelError
 Array = NDArray[np.float64]
 STEEP = 1.0
 """Derivative of the deviance, in standardised parameters, at which a search that stopped has found no optimum."""
+EDGE = 1e-4
+"""Share of the largest below which a variance or an eigenvalue sends the search to its other starts."""
+LOWER = 1e-6
+"""Decrease of the deviance that makes another optimum the better one."""
 ROUNDED = 1e-20
 """Second moment of a standardised response that is the square of rounding."""
 BOUNDARY = 1e-8
@@ -103,6 +107,8 @@ def estimate(
     starts = _starts(model, likelihood)
     scored = _scored(starts[0], model, likelihood, where)
     minimum, how = minimise(lambda theta: _point(theta, model, likelihood), [scored, *starts])
+    if minimum.converged and _at_the_edge(model, minimum.theta):
+        minimum = _looked_around(minimum, starts[1:], model, likelihood)
     minimum = replace(minimum, iterations=minimum.iterations + (scored is not starts[0]))
     if not bounded:  # search on from the bounded optimum, where variances may be negative
         free = model_without_bounds(model)
@@ -155,6 +161,33 @@ def _point(theta: Array, model: CovarianceModel, likelihood: Likelihood) -> Poin
         return found.gradient, found.hessian
 
     return Point(at.deviance, slope)
+
+
+def _at_the_edge(model: CovarianceModel, theta: Array) -> bool:
+    """Whether a component is singular or nearly so: there an optimum may be a local one."""
+    parts = [
+        one.contribution(matrix)
+        for one, matrix in zip(
+            model.components, model.matrices(model.natural(model.natural_values(theta)).value), strict=True
+        )
+    ]
+    largest = max(float(np.diag(part).max()) for part in parts)
+    return any(
+        float(np.diag(part).max()) < EDGE * largest
+        or float(np.linalg.eigvalsh(part)[0]) < EDGE * float(np.diag(part).max())
+        for part in parts
+    )
+
+
+def _looked_around(
+    minimum: Minimum, starts: list[Array], model: CovarianceModel, likelihood: Likelihood
+) -> Minimum:
+    """Return the lowest of an optimum and of those that other starts lead to."""
+    for start in starts:
+        found = newton(lambda theta: _point(theta, model, likelihood), start)
+        if found.converged and found.value < minimum.value - LOWER:
+            minimum = found
+    return minimum
 
 
 def _starts(model: CovarianceModel, likelihood: Likelihood) -> list[Array]:
