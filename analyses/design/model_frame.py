@@ -168,6 +168,7 @@ def make_model_frame(
             got=f"{len(data)} rows, none complete",
         )
     frame = _take(data, needed)
+    _refuse_kinds(frame, parts.text)
     frame = _drop_unused_levels(frame if len(kept) == len(data) else frame.iloc[kept])
     x, y, columns, spec = _fixed_design(fixed, frame, parts)
     random = tuple(
@@ -261,6 +262,28 @@ def _weights(weights: str | Sequence[float] | None, data: pd.DataFrame) -> Array
             "weights must be positive and finite", got=repr(values[bad[0]]), where=f"row {bad[0]} of the data"
         )
     return values
+
+
+def _refuse_kinds(frame: pd.DataFrame, where: str) -> None:
+    """Refuse variables that are no numbers and no levels, and one that has the constant's name."""
+    for name, column in frame.items():
+        kind = getattr(column.dtype, "kind", "O")
+        if kind in "cm":
+            raise ModelError(
+                f"{name} is neither a number nor a level",
+                expected="real numbers, text or a categorical",
+                got=f"{'complex numbers' if kind == 'c' else 'durations'} ({column.dtype})",
+                where=where,
+                hint="take the real part" if kind == "c" else "count it in days",
+            )
+        if name == "Intercept":
+            raise FormulaError(
+                "a variable has the name of the model's constant",
+                expected="another name than Intercept",
+                got="Intercept",
+                where=where,
+                hint="rename the column",
+            )
 
 
 def _take(data: pd.DataFrame, needed: list[str]) -> pd.DataFrame:

@@ -277,3 +277,13 @@ def test_an_optimum_at_the_edge_is_held_against_those_of_other_starts():
     fit = fit_mixed_model("y ~ x + ar1h(v | h) + (1 | h)", data)
     assert fit.converged
     assert -2 * fit.loglik == pytest.approx(112.33359, abs=1e-4)  # the digits that the random search printed
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "says"),
+    [("x", 1j, "complex"), ("x", pd.Timedelta(days=2), "durations"), ("Intercept", 1.5, "constant")],
+)
+def test_columns_that_are_no_numbers_or_have_the_constants_name(column, values, says):
+    data = visits().assign(**{column: values})
+    with pytest.raises((ModelError, FormulaError), match=says):
+        fit_mixed_model(f"value ~ {column} + us(visit | patient)", data)
