@@ -145,16 +145,15 @@ def _not_of_all_arms(context: ReportContext, analysis: Analysis) -> str:
     if left:
         return (
             f"{join_words(_alike(context, analysis, arm, unit) for arm in left)}, so that a model of all arms has no "
-            "finite estimates: the tests without a model answer. Odds ratios, in the tables, are of a "
-            "model of the other "
-            "arms."
+            "finite estimates: the tests without a model answer. Odds ratios, in the tables, are of a model of the "
+            "other arms."
         )
     if results.text(name, "not_estimable") and results.has(analysis.name, "n_patients"):
         reasons = dict.fromkeys(
             one.text for one in results.statements if (one.analysis, one.kind) == (name, "fallback")
         )
         why = join_words(lower_first(reason) for reason in reasons)
-        return f"No model could be fitted ({why}): the tests without a model answer." if why else ""
+        return f"No model could be fitted: {why}." if why else ""
     return ""
 
 

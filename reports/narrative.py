@@ -299,7 +299,7 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
     whose = "lesions" if context.facts(analysis).level == "lesion" else "patients"
     label = lower_first(context.facts(analysis).label)
     shown = f"{share(lines[0].combination)} of {whose} with {lines[0].combination}"
-    return f"At {analysis.visit} {shown} met “{label}”, against {join_words(clauses)}."
+    return f"At {analysis.visit}, {shown} met “{label}”, against {join_words(clauses)}."
 
 
 def decimals_of_intervals(*intervals: tuple[float, float]) -> int:
