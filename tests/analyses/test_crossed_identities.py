@@ -8,10 +8,10 @@ import pytest
 from scipy import sparse
 
 from analyses import fit_mixed_model, marginal_means
-from analyses.engine import border, sparse_products
 from analyses.crossproducts import accumulate, make_layout
 from analyses.design.model_frame import ModelFrame, make_model_frame
 from analyses.design.standardise import Standardised, standardise
+from analyses.engine import border, sparse_products
 from analyses.engine.border import border_columns, choose_border, make_border, woodbury
 from analyses.engine.covariance_model import CovarianceModel
 from analyses.engine.model_components import covariance_model
