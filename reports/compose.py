@@ -21,6 +21,7 @@ from reports.document import (
     Paragraph,
     Section,
 )
+from reports.harm_words import harm_line
 from reports.tables.baseline import baseline_tables
 from reports.tables.categorical import (
     classical_table,
@@ -139,7 +140,7 @@ def _headline(parts: _Parts) -> Headline:
     protocol = context.protocol
     identifier = " · ".join(text for text in (protocol.id, protocol.registration) if text)
     answer = narrative.answer(context)
-    harm, may_not_claim = narrative.harm_line(context), narrative.may_not_claim(context)
+    harm, may_not_claim = harm_line(context), narrative.may_not_claim(context)
     return Headline(
         identifier=identifier,
         title=protocol.title,
@@ -354,7 +355,7 @@ def _naive(parts: _Parts) -> Iterator[Block]:
 
 def _harms(parts: _Parts) -> Iterator[Block]:
     context = parts.context
-    yield Paragraph(narrative.harm_line(context), "lead")
+    yield Paragraph(harm_line(context), "lead")
     table = harms_table(context)
     if table is not None:
         yield table

@@ -11,6 +11,7 @@ from reports import methods, narrative, remarks
 from reports.analyse import analyse_trial
 from reports.context import ReportContext, used_abbreviations
 from reports.format import round_half_up
+from reports.harm_words import harm_line
 from reports.results import Result, Results
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -84,7 +85,7 @@ def is_a_result(token, results):
 @pytest.mark.parametrize("which", ["small", "parallel", "abdelghani"])
 def test_every_number_of_the_first_screen_is_a_result(which, request):
     context = request.getfixturevalue(which)
-    sentences = [*narrative.answer(context), narrative.harm_line(context), narrative.may_not_claim(context)]
+    sentences = [*narrative.answer(context), harm_line(context), narrative.may_not_claim(context)]
     tokens = [token for text in sentences for token in numbers_in(text, context)]
     assert len(tokens) >= 6
     assert [token for token in tokens if not is_a_result(token, context.results)] == []
@@ -293,11 +294,11 @@ def test_the_differences_of_a_sentence_have_the_same_decimals(small):
 
 
 def test_harm_in_one_line(small, parallel):
-    line = narrative.harm_line(small)
+    line = harm_line(small)
     assert ": 1 of 10 lesions with Laser + PRP (10\u202f%), against" in line
     assert "none of 10 with PRP (upper 95\u202f% limit 31\u202f%)" in line
     assert "Events of 1 patient belong to no lesion and so to no arm." in line
-    assert narrative.harm_line(parallel).endswith("Nothing can be said of harm.")
+    assert harm_line(parallel).endswith("Nothing can be said of harm.")
 
 
 def test_an_event_that_every_unit_had_is_told_by_its_duration(small):
@@ -306,7 +307,7 @@ def test_an_event_that_every_unit_had_is_told_by_its_duration(small):
         for row in small.results
     ]
     results = Results(rows, small.results.statements, small.results.trial, small.results.software)
-    assert ": in all lesions" in narrative.harm_line(ReportContext(small.protocol, results))
+    assert ": in all lesions" in harm_line(ReportContext(small.protocol, results))
 
 
 def test_stamps(small, abdelghani):
