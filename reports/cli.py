@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from reports.console import STOPPED, Stages, definition, failures
-from reports.render import FORMATS
+from reports.render import DEFAULT_FORMATS, FORMATS
 
 _DEMO_SCENARIO, _DEMO_SEED = "synergy/within-patient", 42
 
@@ -103,7 +103,7 @@ def demo(directory: Path, overwrite: bool) -> None:
         write_scenario(_DEMO_SCENARIO, directory, _DEMO_SEED)
     _say("The trial (synthetic; what went into it stands beside it):")
     _say(f"  {directory / 'trial.toml'}")
-    _write_report(directory / "trial.toml", directory / "report", FORMATS)
+    _write_report(directory / "trial.toml", directory / "report", DEFAULT_FORMATS)
 
 
 @main.command(short_help="Start a trial: a commented trial.toml and CSV headers.")
@@ -213,7 +213,7 @@ def simulate(scenario: str | None, directory: Path | None, seed: int, listing: b
 @click.option(
     "--format",
     "formats",
-    default=",".join(FORMATS),
+    default=",".join(DEFAULT_FORMATS),
     show_default=True,
     metavar="LIST",
     callback=_formats,

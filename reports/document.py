@@ -34,15 +34,28 @@ class Figure(Protocol):
 
     @property
     def png(self) -> bytes:
-        """The figure as PNG."""
+        """The figure as PNG on white, fit for print."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph of plain text; `lead` sets the one that carries a section's finding."""
+    """A paragraph of plain text.
+
+    Parameters
+    ----------
+    text
+        Its words.
+    kind
+        "lead" sets the one that carries a section's finding, "note" small print; "paste" is written to be copied
+        into a manuscript.
+    see
+        Tables and figures that show what it says, as in `Document.labels` ("table:flow"); renderers add
+        "(Table 3, Figure 2)" as links, and leave out what the document does not hold.
+    """
 
     text: str
-    kind: Literal["plain", "lead", "note"] = "plain"
+    kind: Literal["plain", "lead", "note", "paste"] = "plain"
+    see: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +81,21 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
+class Verbatim:
+    """Text kept as it is, its lines and blanks too: a BibTeX entry, a program."""
+
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FigureBlock:
     """A figure in the text."""
 
     figure: Figure
 
 
-Block: TypeAlias = "Paragraph | BulletList | Definitions | Heading | Table | FigureBlock | Folded"
+Block: TypeAlias = "Paragraph | BulletList | Definitions | Heading | Table | FigureBlock | Verbatim | Folded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +194,26 @@ class Document:
 
     @property
     def tables(self) -> tuple[Table, ...]:
-        """The tables in order; a table's number is its place."""
+        """The tables and listings in order."""
         return tuple(block for block in self.blocks() if isinstance(block, Table))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each section, table and figure is called where the text refers to it, by key or name.
+
+        "Section 4", "Table 3", "Listing 2", "Figure 1"; a number is the place among its kind. Names of tables and
+        figures get a prefix, since a section may be called alike: "table:flow", "figure:flow", "section:flow".
+        """
+        labels = {
+            f"section:{one.key}": f"Section {place}" for place, one in enumerate(self.sections, start=1)
+        }
+        for kind, word in (("table", "Table"), ("listing", "Listing")):
+            of_kind = [table for table in self.tables if table.kind == kind]
+            labels |= {
+                f"table:{table.name}": f"{word} {place}" for place, table in enumerate(of_kind, start=1)
+            }
+        figures = enumerate(self.figures, start=1)
+        return labels | {f"figure:{figure.name}": f"Figure {place}" for place, figure in figures}
 
     @property
     def figures(self) -> tuple[Figure, ...]:

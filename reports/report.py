@@ -13,7 +13,7 @@ from pathlib import Path
 
 from outcomes.errors import ReportError
 from reports.analyse import AnalysedTrial, Progress, analyse_trial
-from reports.render import FORMATS
+from reports.render import DEFAULT_FORMATS, DRAWN, FORMATS, render
 
 RESULTS = "results.json"
 FIGURES = "figures"
@@ -46,7 +46,7 @@ class ReportFiles:
 def build_report(
     trial_path: str | Path,
     out_dir: str | Path,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = DEFAULT_FORMATS,
     progress: Progress | None = None,
 ) -> ReportFiles:
     """Analyse a trial and write its report.
@@ -147,10 +147,8 @@ def _write_page(
     for figure in figures.values():
         figure.write(staging / FIGURES)
     document = compose(context, figures, made_by, analysed.trial.notes)
-    if "html" in formats:
-        from reports.render.html import render_html
-
-        (staging / "report.html").write_bytes(render_html(document).encode())
+    for name in (one for one in DRAWN if one in formats):
+        (staging / f"report.{name}").write_bytes(render(document, name))
     return document.headline.answer
 
 

@@ -35,12 +35,16 @@ class Cell:
         Keys of the table's footnotes.
     span
         How many columns the cell takes ("not estimable" takes the place of an estimate and its interval).
+    target
+        Section, table or figure that the cell leads to, as in `Document.labels` ("section:flow"); renderers link
+        it, and add the page where there are pages.
     """
 
     text: str = ""
     value: float | int | None = None
     notes: tuple[str, ...] = ()
     span: int = 1
+    target: str = ""
 
     def noted(self, *keys: str) -> Cell:
         """Return the cell with further footnotes."""
@@ -63,6 +67,8 @@ class Column:
         Lines under the spanner's name: "N = 30 patients".
     notes
         Footnotes of the header; those of a spanner belong to its first column.
+    key
+        Whether the column is repeated in each part of a table that is cut for being wider than a page.
     """
 
     header: str = ""
@@ -70,6 +76,7 @@ class Column:
     spanner: str = ""
     spanner_lines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,12 @@ class Table:
         used in any cell is a general remark and stands before the lettered notes.
     source
         Where the numbers come from: population, analysis, file.
+    population
+        Under the title: whom the table describes, with both numbers ("All: 30 patients, 120 lesions").
+    kind
+        "listing" for single patients' data: numbered apart from the tables, and as long as the data are.
+    joint
+        What stands between the two limits of an interval, with its blanks, as the journal has it.
 
     Raises
     ------
@@ -127,6 +140,9 @@ class Table:
     stub: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
+    population: str = ""
+    kind: Literal["table", "listing"] = "table"
+    joint: str = " to "
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -172,50 +188,6 @@ class Table:
     def with_rows(self, rows: Iterable[Row]) -> Table:
         """Return a copy with these rows after its own."""
         return replace(self, rows=(*self.rows, *rows))
-
-    def decimals(self, column: int) -> int:
-        """Return the most decimals that a number of the column has, for aligning on the decimal point."""
-        return max((_decimals(cell) for cell in self._cells_of(column)), default=0)
-
-    def _cells_of(self, column: int) -> Iterator[Cell]:
-        for row in self.rows:
-            place = 0
-            for cell in row.cells:
-                if place == column and cell.span == 1:
-                    yield cell
-                place += cell.span
-
-    def padding(self, column: int, cell: Cell) -> str:
-        """Return what the text lacks after its last digit to align with the column: "", "0", ".00"."""
-        if cell.value is None or cell.span > 1:
-            return ""
-        most, own = self.decimals(column), _decimals(cell)
-        if own == most:
-            return ""
-        return ("." if own == 0 else "") + "0" * (most - own)
-
-    def lead(self, column: int, cell: Cell) -> str:
-        """Return what the text lacks before its first digit to align with the column: "", "0", "00"."""
-        if cell.value is None or cell.span > 1:
-            return ""
-        most = max(_before_point(other) for other in self._cells_of(column))
-        return "0" * (most - _before_point(cell))
-
-
-def _decimals(cell: Cell) -> int:
-    if cell.value is None:
-        return 0
-    for mark in (".", "·"):
-        if mark in cell.text:
-            return len(cell.text.rsplit(mark, 1)[1])
-    return 0
-
-
-def _before_point(cell: Cell) -> int:
-    if cell.value is None:
-        return 0
-    decimals = _decimals(cell)
-    return len(cell.text) - (decimals + 1 if decimals else 0)
 
 
 def _letter(place: int) -> str:

@@ -92,11 +92,11 @@ def test_what_is_not_understood_ends_with_2(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("asked", ["pdf", "html,pdf", "docx", ""])
+@pytest.mark.parametrize("asked", ["odt", "html,odt", "doc", ""])
 def test_a_format_that_is_not_there_names_those_that_are(asked: str, tmp_path: Path) -> None:
     result = run("report", tmp_path / "trial.toml", "-o", tmp_path / "out", "--format", asked)
     assert result.exit_code == 2
-    assert "available: html, ipynb" in result.stderr
+    assert "available: html, pdf, docx, rtf, ipynb" in result.stderr
     for name in asked.split(","):
         if name not in ("html", ""):
             assert repr(name) in result.stderr

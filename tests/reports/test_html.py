@@ -19,7 +19,8 @@ from reports.document import (
     Paragraph,
     Section,
 )
-from reports.render.html import body_cells, header_cells, inline_svg, render_html, spanner_cells
+from reports.render.grid import grid_of as laid_out
+from reports.render.html import inline_svg, render_html
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
 
@@ -177,19 +178,19 @@ def test_tables_and_figures_are_numbered_in_their_order(page):
 
 
 def test_header_cells_of_pairs_are_merged():
-    assert [(cell.text, cell.span, cell.columns) for cell in header_cells(AREAS)] == [
+    assert [(cell.text, cell.span, cell.columns) for cell in laid_out(AREAS).lower] == [
         ("Mean (SD)", 1, 2),
         ("Difference", 1, 1),
         ("95 % CI", 1, 2),
         ("Answer", 1, 1),
     ]
-    assert [(cell.text, cell.span) for cell in spanner_cells(AREAS)] == [
+    assert [(cell.text, cell.span) for cell in laid_out(AREAS).upper] == [
         ("Laser", 1),
         ("", 1),
         ("", 1),
         ("", 1),
     ]
-    assert spanner_cells(AREAS)[0].lines == ("N = 30 patients", "n = 30 lesions")
+    assert laid_out(AREAS).upper[0].lines == ("N = 30 patients", "n = 30 lesions")
 
 
 UNEVEN = Table(
@@ -294,7 +295,7 @@ def test_a_real_report_shows_the_numbers_of_its_tables_and_no_other(sound_trials
 
 
 def test_numbers_stand_under_each_other_by_room_that_is_not_text():
-    first, second, third, _ = (body_cells(UNEVEN, row) for row in UNEVEN.rows)
+    first, second, third, _ = (row.cells for row in laid_out(UNEVEN).rows)
     assert [(piece.lead, piece.text, piece.pad) for piece in first[0].pieces] == [
         ("", "33.8", ""),
         ("0", "9.0", "0"),
@@ -304,7 +305,7 @@ def test_numbers_stand_under_each_other_by_room_that_is_not_text():
         ("", "14", ".0"),
     ]
     assert len(third[0].pieces[1].pad) == len(" (12.25)")
-    assert [(cell.span, cell.columns) for cell in body_cells(UNEVEN, UNEVEN.rows[3])] == [
+    assert [(cell.span, cell.columns) for cell in laid_out(UNEVEN).rows[3].cells] == [
         (1, 2),
         (1, 1),
         (1, 2),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from outcomes.errors import ReportError, TandemError, TrialDataError
-from reports.compose import SECTIONS
 from reports.format import round_half_up
 from reports.report import build_report
 from reports.results import Results
+from reports.sections import SECTIONS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -38,15 +38,6 @@ def test_more_than_26_footnotes_have_two_letters():
     assert list(table.letters.values())[-3:] == ["z", "aa", "ab"]
 
 
-def test_numbers_align_on_the_decimal_point():
-    table = make_table()
-    first, second = table.rows[0].cells, table.rows[1].cells
-    assert table.decimals(0) == 2
-    assert (table.padding(0, first[0]), table.padding(0, second[0])) == ("", ".00")
-    assert (table.lead(0, first[0]), table.lead(0, second[0])) == ("0", "")
-    assert table.padding(2, second[2]) == ""  # nothing to align
-
-
 def test_a_row_must_fill_the_columns():
     with pytest.raises(ReportError, match="does not fill"):
         make_table(rows=(Row(Cell("short"), (EMPTY,)),))

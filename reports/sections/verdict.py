@@ -1,0 +1,41 @@
+"""What the combination adds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from outcomes.protocol import Analysis
+from reports import categorical_words
+from reports.context import ReportContext
+from reports.document import Block, Paragraph
+from reports.sections.parts import Parts
+from reports.tables.categorical import (
+    classical_table,
+    effects_table,
+    odds_table,
+    synergy_table,
+)
+from reports.tables.verdict import bliss_table, verdict_table
+
+
+def verdict(parts: Parts) -> Iterator[Block]:
+    """Yield the claims and the verdict table."""
+    context = parts.context
+    yield Paragraph(context.results.text(context.primary.name, "may_claim"), "lead")
+    yield Paragraph(context.results.text(context.primary.name, "may_not_claim"))
+    yield verdict_table(context, context.primary)
+    yield from beside_verdict(context, context.primary)
+
+
+def beside_verdict(context: ReportContext, analysis: Analysis) -> Iterator[Block]:
+    """Yield what stands beside a verdict on grades or responders: the model's scales, tests without it."""
+    for sentence in categorical_words.beside_sentences(context, analysis):
+        yield Paragraph(sentence)
+    tables = [
+        effects_table(context, analysis),
+        odds_table(context, analysis),
+        synergy_table(context, analysis),
+        classical_table(context, analysis),
+        bliss_table(context, analysis),
+    ]
+    yield from (table for table in tables if table is not None)
