@@ -1,24 +1,41 @@
 # Two commands do everything: `make report` and `make test`. Both build the environment first, once.
+# `make check-documents` looks at the reports as their readers do, in a browser and in LibreOffice.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+BROWSER_READY := $(VENV)/.ready-documents
 EXAMPLES := $(notdir $(patsubst %/trial.toml,%,$(wildcard examples/*/trial.toml)))
 REPORTS := build/reports
+FORMATS := html,ipynb
+MADE := $(EXAMPLES:%=$(REPORTS)/%/manifest.json)
+# A report is older than what it is made of: the code, the example and the packages.
+SOURCES := $(shell find outcomes synthetic_data analyses reports examples -type f -not -path '*/__pycache__/*')
 
-.PHONY: report test lint types layers check lock clean $(EXAMPLES:%=report-%)
+.PHONY: report verify test check-documents lint types layers check lock clean $(EXAMPLES:%=verify-%)
 
 report: $(READY)
-	@$(MAKE) --no-print-directory -j2 $(EXAMPLES:%=report-%)
+	@$(MAKE) --no-print-directory -j2 $(MADE)
 	@echo
 	@echo "The reports:"
 	@for example in $(EXAMPLES); do echo "  $(CURDIR)/$(REPORTS)/$$example/report.html"; done
 
-$(EXAMPLES:%=report-%): report-%: $(READY)
-	@$(BIN)/tandem report examples/$*/trial.toml -o $(REPORTS)/$*
+$(MADE): $(REPORTS)/%/manifest.json: $(READY) $(SOURCES)
+	@$(BIN)/tandem report examples/$*/trial.toml -o $(REPORTS)/$* --format $(FORMATS)
+
+# Build each report a second time and compare it with the first.
+verify: report
+	@$(MAKE) --no-print-directory -j2 $(EXAMPLES:%=verify-%)
+
+$(EXAMPLES:%=verify-%): verify-%:
+	@$(BIN)/tandem verify $(REPORTS)/$*
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto -q
+
+# What only a browser, LibreOffice and poppler can tell; a program that is missing is named.
+check-documents: $(BROWSER_READY) report
+	$(BIN)/python -m pytest -n 2 -q tests/documents
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -40,9 +57,16 @@ $(READY): requirements.lock pyproject.toml outcomes/_version.py
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Renew the lock file (needs uv); it must hold no index address.
+$(BROWSER_READY): requirements-documents.lock $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-documents.lock
+	@touch $@
+
+# Renew the lock files (needs uv); they must hold no index address. The second adds to the first.
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+EXTRA := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["documents"], sep="\n")
 lock:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	$(LOCK) pyproject.toml --extra dev -o requirements.lock
+	$(PYTHON) -c '$(EXTRA)' | $(LOCK) - --constraint requirements.lock --no-annotate -o requirements-documents.lock
 
 clean:
 	rm -rf $(VENV) build
