@@ -16,6 +16,7 @@ __all__ = [
     "MINUS",
     "NOT_ESTIMABLE",
     "SIGNIFICANT_DIGITS",
+    "ama_decimals",
     "decimals_beside_level",
     "decimals_of",
     "number_text",
@@ -103,3 +104,13 @@ def decimals_beside_level(p: float, decimals: int, level: float = 0.05) -> int:
     while beside and decimals < SIGNIFICANT_DIGITS and float(round_half_up(p, decimals)) == level:
         decimals += 1
     return decimals
+
+
+def ama_decimals(p: float) -> int:
+    """Return the decimals of a p-value by the rule of the American Medical Association.
+
+    Three below .01, and where two would hide the side of .05 that the value lies on; else two; as many more as keep
+    it from being rounded onto .05. The level itself is .05.
+    """
+    beside = 0.045 <= p < 0.055 and significant(p) != 0.05
+    return decimals_beside_level(p, 3 if p < 0.01 or beside else 2)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from outcomes.errors import ReportError
 from outcomes.rounding import MINUS as MINUS
 from outcomes.rounding import NOT_ESTIMABLE as NOT_ESTIMABLE
-from outcomes.rounding import decimals_beside_level, number_text
+from outcomes.rounding import ama_decimals, decimals_beside_level, number_text
 from outcomes.rounding import decimals_of as decimals_of
 from outcomes.rounding import round_half_up as round_half_up
 from outcomes.rounding import significant as significant
@@ -43,9 +43,11 @@ class Style:
         would be rounded onto .05.
     decimal_mark
         The decimal mark in text for people.
-    interval_separator
-        Between the two limits of an interval. "to" is the house rule: a dash is ambiguous beside negative
-        numbers.
+    interval_joint
+        Between the two limits of an interval, with its blanks. " to " is the house rule: a dash is ambiguous beside
+        negative numbers, and where a limit is negative no style has one.
+    p_letter
+        How the journal writes the p of a p-value in a sentence.
     """
 
     name: str
@@ -54,13 +56,21 @@ class Style:
     p_rule: str
     p_ceiling: str = "0.99"
     decimal_mark: str = "."
-    interval_separator: str = "to"
+    interval_joint: str = " to "
+    p_letter: str = "p"
 
 
 STYLES: dict[str, Style] = {
-    "jama": Style("jama", p_leading_zero=False, p_floor="0.001", p_rule="ama"),
-    "nejm": Style("nejm", p_leading_zero=True, p_floor="0.001", p_rule="ama"),
-    "lancet": Style("lancet", p_leading_zero=True, p_floor="0.0001", p_rule="significant", decimal_mark="·"),
+    "jama": Style("jama", p_leading_zero=False, p_floor="0.001", p_rule="ama", p_letter="P"),
+    "nejm": Style("nejm", p_leading_zero=True, p_floor="0.001", p_rule="ama", p_letter="P"),
+    "lancet": Style(
+        "lancet",
+        p_leading_zero=True,
+        p_floor="0.0001",
+        p_rule="significant",
+        decimal_mark="·",
+        interval_joint="–",
+    ),
     "csr": Style("csr", p_leading_zero=True, p_floor="0.0001", p_rule="fixed", p_ceiling="0.9999"),
 }
 
@@ -124,11 +134,16 @@ class Formatter:
         return text + (NARROW_SPACE if unit == "%" else NO_BREAK_SPACE) + unit
 
     def interval(self, low: float | None, high: float | None, decimals: int = 0) -> str:
-        """Return the limits of an interval: "19 to 35"."""
+        """Return the limits of an interval: "19 to 35", or "19–35" where the style has a dash."""
         if low is None or high is None or math.isnan(low) or math.isnan(high):
             return NOT_ESTIMABLE
-        separator = self.style.interval_separator
-        return f"{self.number(low, decimals)} {separator} {self.number(high, decimals)}"
+        limits = self.number(low, decimals), self.number(high, decimals)
+        return self.joint(limits).join(limits)
+
+    def joint(self, limits: Iterable[str]) -> str:
+        """Return what joins the limits of intervals: "to" in every style where one of them is negative ("−3 to −1")."""
+        negative = any(text.startswith(MINUS) for text in limits)
+        return " to " if negative else self.style.interval_joint
 
     def confidence(
         self, low: float | None, high: float | None, decimals: int = 0, level: float = 0.95
@@ -153,7 +168,7 @@ class Formatter:
             return "<" + self._p_text(floor)
         if p > float(self.style.p_ceiling):
             return ">" + self._p_text(self.style.p_ceiling)
-        return self._p_text(number_text(p, decimals_beside_level(p, self._p_decimals(p))))
+        return self._p_text(number_text(p, self._p_decimals(p)))
 
     def p_phrase(self, p: float | None, letter: str = "p") -> str:
         """Return a p-value as a sentence has it: "p = .03", "p < .001"."""
@@ -174,14 +189,10 @@ class Formatter:
         return f"{letter} = {self._typeset(mantissa)} × 10{str(int(exponent)).translate(SUPERSCRIPT)}"
 
     def _p_decimals(self, p: float) -> int:
-        if self.style.p_rule == "fixed":
-            return 4
-        if self.style.p_rule == "significant":
-            return max(2, 1 - math.floor(math.log10(p)))
-        # A p-value just beside the conventional level must not round onto it or across it.
-        if p < 0.01 or (0.045 <= p < 0.055 and p != 0.05):
-            return 3
-        return 2
+        if self.style.p_rule == "ama":
+            return ama_decimals(p)
+        decimals = 4 if self.style.p_rule == "fixed" else 1 - math.floor(math.log10(significant(p, 2)))
+        return decimals_beside_level(p, max(2, decimals))
 
     def _p_text(self, text: str) -> str:
         if not self.style.p_leading_zero:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import exp, floor, isfinite, isnan, log10
 
 from analyses.claims.verdict import Comparison, Rules, Scale, VerdictRow
-from outcomes.rounding import MINUS, NOT_ESTIMABLE, decimals_beside_level, number_text
+from outcomes.rounding import MINUS, NOT_ESTIMABLE, ama_decimals, number_text
 
 __all__ = [
     "BETTER",
@@ -131,9 +131,7 @@ def format_p(p: float) -> str:
         return "p < .001"
     if p > 0.99:
         return "p > .99"
-    # Three decimals below .01, and where two would hide the side of .05 that the value lies on.
-    decimals = 3 if p < 0.01 or 0.045 <= p < 0.055 else 2
-    return "p = " + format_number(p, decimals_beside_level(p, decimals)).removeprefix("0")
+    return "p = " + format_number(p, ama_decimals(p)).removeprefix("0")
 
 
 def format_estimate(estimate: float, low: float, high: float, scale: Scale, level: float) -> str:

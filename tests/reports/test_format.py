@@ -115,7 +115,7 @@ def test_intervals_are_joined_by_to_and_carry_their_level():
     assert JAMA.confidence(-3.2, 21, 0) == f"95{NARROW_SPACE}% CI {MINUS}3 to 21"
     assert JAMA.confidence(1, 2, 0, level=0.975) == f"97.5{NARROW_SPACE}% CI 1 to 2"
     assert JAMA.interval(None, 2.0) == NOT_ESTIMABLE
-    assert LANCET.interval(0.15, 1.25, 1) == "0·2 to 1·3"
+    assert LANCET.interval(0.15, 1.25, 1) == "0·2–1·3"
 
 
 def test_percentages_and_quantities():
