@@ -1,10 +1,10 @@
 """One table a journal style: a number, how it is meant, and the text that the style makes of it.
 
-What is known of the styles: JAMA and AMA's manual (no zero before the point of a p-value, two digits, three below .01 and
-where two would hide the side of .05, none below .001); the New England Journal of Medicine (the same digits, with the
-zero); the Lancet (a raised decimal point, two significant figures, none below 0·0001, dashes between limits). "csr"
-is the house's: four decimals, as clinical study reports commonly have. Everything is rounded half up on the
-decimal value; no p-value is rounded onto .05 or to zero; no dash stands beside a negative limit.
+What is known of the styles: JAMA and the AMA manual (no zero before the point of a p-value, two digits, three below
+.01 and where two would hide the side of .05, none below .001); the New England Journal of Medicine (the same digits,
+with the zero); the Lancet (a raised decimal point, two significant figures, none below 0·0001, dashes between
+limits). "csr" is the house's: four decimals, as clinical study reports commonly have. Everything is rounded half up
+on the decimal value; no p-value is rounded onto .05 or to zero; no dash stands beside a negative limit.
 """
 
 import math
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyses.claims.verdict_words import format_p
 from outcomes.rounding import ama_decimals, round_half_up
 from reports.format import MINUS, NOT_ESTIMABLE, STYLES, Formatter
 
@@ -201,8 +202,6 @@ def test_no_dash_stands_beside_a_negative_number_and_no_zero_has_a_sign(style, l
 
 @given(st.floats(0.001, 0.99))
 def test_sentences_of_the_verdict_and_tables_have_the_same_digits(p):
-    from analyses.claims.verdict_words import format_p
-
     assert format_p(p) == Formatter(STYLES["jama"]).p_phrase(p)
 
 
@@ -219,4 +218,4 @@ def test_journals_differ_in_the_letter_of_a_p_value():
         "lancet": "p",
         "csr": "p",
     }
-    assert NOT_ESTIMABLE == Formatter().p_value(None)
+    assert Formatter().p_value(None) == NOT_ESTIMABLE
