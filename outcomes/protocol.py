@@ -28,6 +28,7 @@ from outcomes.protocol_tables import (
     Names,
     Population,
     ReportOptions,
+    SectionChoice,
     StrictTable,
     Threshold,
     TrialFacts,
@@ -46,10 +47,12 @@ __all__ = [
     "Population",
     "Protocol",
     "ReportOptions",
+    "SectionChoice",
     "Threshold",
     "TrialFacts",
     "Visit",
     "read_protocol",
+    "read_report_options",
     "write_toml",
 ]
 
@@ -246,27 +249,77 @@ def read_protocol(path: str | Path) -> Protocol:
     ProtocolError
         Where the file cannot be read, is no TOML, or contradicts itself; lists every problem with its key.
     """
-    file = Path(path)
+    mapping = read_tables(Path(path), "The protocol", "`tandem init` writes one to start from")
+    return Protocol.from_dict(mapping, where=str(path))
+
+
+def read_tables(file: Path, what: str, hint: str | None = None) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    what : str
+        What errors call it, such as "The protocol".
+    hint : str, optional
+        What to do where it cannot be read.
+
+    Raises
+    ------
+    ProtocolError
+        Where the file cannot be read or is no TOML.
+    """
     try:
-        text = file.read_bytes().decode("utf-8-sig")
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ProtocolError(
-            f"The protocol cannot be read: {error.strerror or error}.",
+            f"{what} cannot be read: {error.strerror or error}.",
             where=str(file),
             expected="a TOML file",
-            hint="`tandem init` writes one to start from",
+            hint=hint,
         ) from error
     except UnicodeDecodeError as error:
         raise ProtocolError(
-            f"The protocol is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.",
+            f"{what} is not UTF-8: byte {error.start} is {error.object[error.start]:#04x}.",
             where=str(file),
             hint="save it as UTF-8",
         ) from error
-    try:
-        mapping = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ProtocolError(f"The protocol is no TOML: {error}.", where=str(file)) from error
-    return Protocol.from_dict(mapping, where=str(file))
+        raise ProtocolError(f"{what} is no TOML: {error}.", where=str(file)) from error
+
+
+def read_report_options(path: str | Path, planned: ReportOptions) -> ReportOptions:
+    """Read report.toml: the keys of [report], each in the place of what the protocol says.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    planned : ReportOptions
+        What the protocol says.
+
+    Raises
+    ------
+    ProtocolError
+        Where the file cannot be read, is no TOML, or has unknown keys or values.
+    """
+    file = Path(path)
+    raw = _tuples(read_tables(file, "The report's options"))
+    said = {name: getattr(planned, name) for name in planned.model_fields_set}
+    try:
+        return ReportOptions.model_validate(said | raw)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    found = (_problem({"report": raw}, {**detail, "loc": ("report", *detail["loc"])}) for detail in details)
+    problems = [
+        f"{place.removeprefix('[report], ').removeprefix('[report]')}: {text}" for place, text in found
+    ]
+    raise ProtocolError(
+        f"The report's options have {counted(len(problems), 'problem')}.",
+        where=str(file),
+        problems=dict.fromkeys(problem.removeprefix(": ") for problem in problems),
+    )
 
 
 def write_toml(protocol: Protocol, path: str | Path) -> None:
@@ -347,6 +400,8 @@ def _plain(table: BaseModel) -> dict[str, Any]:
 def _plain_value(value: Any) -> Any:
     if isinstance(value, Threshold):
         return {value.op: _plain_value(value.value)}
+    if isinstance(value, SectionChoice) and value.title is None:
+        return value.key
     if isinstance(value, BaseModel):
         return _plain(value)
     if isinstance(value, Mapping):

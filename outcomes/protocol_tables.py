@@ -22,6 +22,7 @@ __all__ = [
     "IntercurrentEvent",
     "Population",
     "ReportOptions",
+    "SectionChoice",
     "StrictTable",
     "Threshold",
     "TrialFacts",
@@ -427,16 +428,72 @@ class Analysis(StrictTable):
     estimand: Estimand | None = None
 
 
+class SectionChoice(StrictTable):
+    """A section that a report is to hold: its key alone, or ``{ key = "harms", title = "Harm" }``.
+
+    Attributes
+    ----------
+    key : str
+        Of a section.
+    title : str or None
+        In the place of the section's own.
+    """
+
+    key: Text
+    title: Text | None = None
+
+
+def _sections(raw: object) -> object:
+    """Take a key for a list of one, and a key in a list for a section with its own title."""
+    if raw == "default":
+        return raw
+    entries = (raw,) if isinstance(raw, str | SectionChoice) else raw
+    if not isinstance(entries, tuple | list):
+        text = 'expected "default", or a list of keys and of { key = "...", title = "..." }'
+        raise PydanticCustomError("sections", "{text}", {"text": f"{text}, got {raw!r}"})
+    choices = tuple(_section(entry, place) for place, entry in enumerate(entries, start=1))
+    keys = [choice.key for choice in choices]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise PydanticCustomError(
+            "sections",
+            "{text}",
+            {"text": f"{', '.join(map(repr, twice))} is named twice; a section stands once"},
+        )
+    return choices
+
+
+def _section(entry: object, place: int) -> SectionChoice:
+    if isinstance(entry, SectionChoice):
+        return entry
+    text = f'number {place} must be a key or {{ key = "...", title = "..." }}, got {entry!r}'
+    if isinstance(entry, str):
+        entry = {"key": entry}
+    if isinstance(entry, Mapping):
+        known = ("key", "title")
+        strange = [str(key) for key in entry if key not in known]
+        if strange:
+            text = f"number {place}: {unknown('key', strange[0], known)}"
+        elif "key" in entry and all(isinstance(value, str) and value.strip() for value in entry.values()):
+            return SectionChoice(key=entry["key"], title=entry.get("title"))
+    raise PydanticCustomError("sections", "{text}", {"text": text})
+
+
 class ReportOptions(StrictTable):
-    """The table [report].
+    """The table [report], and the keys of report.toml.
 
     Attributes
     ----------
     style : {"jama", "lancet", "nejm", "csr"}
         House style of numbers.
-    sections : str or tuple of str
+    sections : "default" or tuple of SectionChoice
         "default", or the sections wanted in their order.
+    omit : tuple of str
+        Keys of sections to leave out.
     """
 
     style: Literal["jama", "lancet", "nejm", "csr"] = "jama"
-    sections: str | tuple[str, ...] = "default"
+    sections: Annotated[Literal["default"] | tuple[SectionChoice, ...], BeforeValidator(_sections)] = (
+        "default"
+    )
+    omit: tuple[Text, ...] = ()

@@ -12,7 +12,7 @@ import pandas as pd
 from outcomes.endpoint_frame import endpoint_frame, undefined_values
 from outcomes.errors import Defect, ProtocolError, TrialDataError
 from outcomes.estimand import EstimandData, apply_strategies
-from outcomes.protocol import Protocol, read_protocol
+from outcomes.protocol import Protocol, ReportOptions, read_protocol
 from outcomes.query import QueryProblem, keeps
 from outcomes.readers import RawTable, read_table, table_from_frame
 from outcomes.trial_files import alternative_file, write_trial
@@ -300,6 +300,15 @@ class Trial:
                 object.__setattr__(other, field, value)
             trials.append((name, other))
         return tuple(trials)
+
+    def with_report(self, options: ReportOptions) -> Trial:
+        """Return the same trial with other options of its report (style, sections) in the protocol."""
+        other = object.__new__(Trial)
+        fields = {field: getattr(self, field) for field in self.__slots__}
+        fields["protocol"] = self.protocol.model_copy(update={"report": options})
+        for field, value in fields.items():
+            object.__setattr__(other, field, value)
+        return other
 
     def write(self, directory: str | Path) -> None:
         """Write trial.toml and CSV files that `read_trial` reads back to the same trial.

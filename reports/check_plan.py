@@ -33,7 +33,7 @@ def check_plan(trial: Trial) -> None:
 
 
 def plan_problems(trial: Trial) -> Iterator[str]:
-    """Yield one line a problem: formulas that cannot be read or name no column, and no value to analyse.
+    """Yield one line a problem: sections that do not exist, formulas that name no column, no value to analyse.
 
     No model is fitted: what only a fit can tell is left to the report.
 
@@ -42,6 +42,9 @@ def plan_problems(trial: Trial) -> Iterator[str]:
     trial
         A trial that `outcomes.read_trial` found in order.
     """
+    from reports.section_choice import section_problems
+
+    yield from (f"[report], {problem}" for problem in section_problems(trial.protocol.report))
     for analysis in trial.protocol.analyses:
         place = f"[[analyses]], {analysis.name!r}"
         data = trial.estimand_data(analysis.name).frame
