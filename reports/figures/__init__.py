@@ -1,4 +1,4 @@
-"""Figures as values: each function takes a frame and returns a `ReportFigure` (SVG, PNG, caption, words).
+"""Figures as values: each function takes a frame and returns a `ReportFigure`: drawing, caption, words.
 
 Nothing is computed here but what drawing needs: the frames hold the estimates.
 """
@@ -10,9 +10,12 @@ from reports.figures.forest import naive_figure, verdict_figure
 from reports.figures.grade_flow import grade_flow_figure
 from reports.figures.grades import grade_figure
 from reports.figures.pairs import paired_figure
-from reports.figures.style import ArmStyle, ReportFigure, arm_style
+from reports.figures.style import ArmStyle, arm_style
+from reports.figures.value import PRINT_FORMATS, SCREEN_FORMATS, ReportFigure, write_figures
 
 __all__ = [
+    "PRINT_FORMATS",
+    "SCREEN_FORMATS",
     "ArmStyle",
     "ReportFigure",
     "arm_style",
@@ -24,4 +27,5 @@ __all__ = [
     "profile_figure",
     "residual_figure",
     "verdict_figure",
+    "write_figures",
 ]

@@ -15,10 +15,8 @@ from reports.figures.style import (
     MUTED,
     WIDTH,
     ArmStyle,
-    ReportFigure,
     arm_style,
     figure_of,
-    finished,
     house_style,
     name_value_axis,
     new_figure,
@@ -27,6 +25,7 @@ from reports.figures.style import (
     text_width,
     wrap,
 )
+from reports.figures.value import ReportFigure, finished
 from reports.format import Formatter, headline_decimals
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from analyses.display.diagnostic_plots import draw_quantiles, draw_residuals, quantile_points
-from reports.figures.style import MUTED, WIDTH, ReportFigure, finished, house_style, new_figure, place_axes
+from reports.figures.style import MUTED, WIDTH, house_style, new_figure, place_axes
+from reports.figures.value import ReportFigure, finished
 from reports.format import Formatter
 
 

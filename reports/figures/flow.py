@@ -12,13 +12,12 @@ from reports.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    ReportFigure,
-    finished,
     house_style,
     new_figure,
     place_axes,
     wrap,
 )
+from reports.figures.value import ReportFigure, finished
 from reports.format import NO_BREAK_SPACE, counted
 
 if TYPE_CHECKING:

@@ -16,17 +16,16 @@ from reports.figures.style import (
     MUTED,
     WIDTH,
     ArmStyle,
-    ReportFigure,
     arm_style,
     axis_name,
     figure_of,
-    finished,
     house_style,
     new_figure,
     place_axes,
     text_width,
     wrap,
 )
+from reports.figures.value import ReportFigure, finished
 from reports.format import Formatter, headline_decimals
 
 if TYPE_CHECKING:

@@ -15,15 +15,14 @@ from reports.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    ReportFigure,
     arm_style,
-    finished,
     house_style,
     new_figure,
     place_axes,
     text_width,
     wrap,
 )
+from reports.figures.value import ReportFigure, finished
 from reports.format import counted
 
 if TYPE_CHECKING:

@@ -12,16 +12,15 @@ from reports.figures.style import (
     INK,
     MUTED,
     WIDTH,
-    ReportFigure,
     arm_style,
     figure_of,
-    finished,
     house_style,
     new_figure,
     place_axes,
     text_width,
     wrap,
 )
+from reports.figures.value import ReportFigure, finished
 from reports.format import Formatter
 
 if TYPE_CHECKING:

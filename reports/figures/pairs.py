@@ -14,15 +14,14 @@ from reports.figures.style import (
     INK,
     WIDTH,
     ArmStyle,
-    ReportFigure,
     arm_style,
-    finished,
     house_style,
     name_value_axis,
     new_figure,
     place_axes,
     wrap,
 )
+from reports.figures.value import ReportFigure, finished
 from reports.format import Formatter, counted, decimals_of, join_words
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The house style of every figure: colours by what an arm is made of, one ink, and bytes that repeat.
+"""The house style of every figure: colours by what an arm is made of, and one ink.
 
 Colours follow Okabe and Ito (2008, https://jfly.uni-koeln.de/color/), which readers with the common forms of
 colour blindness can tell apart. A marker and a line style are the second channel, so that a grey print still
@@ -10,16 +10,11 @@ figure takes the page's text colour and works in its dark scheme; the PNG keeps 
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
 import textwrap
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -31,8 +26,6 @@ INK = "#1b1d21"
 
 WIDTH = 7.2
 """Width of a figure in inches: a text column of a journal, about 690 px on a page."""
-
-PNG_DPI = 200
 
 MUTED = 0.72
 """Opacity of secondary text: 4.5 : 1 or better on white and on the page's dark background."""
@@ -52,45 +45,6 @@ class ArmStyle:
     color: str
     marker: str
     linestyle: LineStyle
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFigure:
-    """A finished figure.
-
-    Attributes
-    ----------
-    name
-        Short name, the file's stem (``verdict``, ``profile``).
-    caption
-        What is drawn and how to read it, for print under the figure.
-    alt_text
-        What the figure shows: the finding, for a reader who cannot see it.
-    svg
-        An ``<svg>`` element without prolog: a file of its own, and safe to inline beside others (its ids and
-        its style sheet are its own). Transparent, text and axes in ``currentColor``.
-    png
-        The same on white at 200 dots per inch.
-    """
-
-    name: str
-    caption: str
-    alt_text: str
-    svg: str
-    png: bytes
-
-    def write(self, directory: Path) -> tuple[Path, Path]:
-        """Write ``<name>.svg`` and ``<name>.png`` into an existing directory.
-
-        Returns
-        -------
-        tuple of Path
-            The SVG's and the PNG's path.
-        """
-        svg, png = directory / f"{self.name}.svg", directory / f"{self.name}.png"
-        svg.write_text(self.svg, encoding="utf-8", newline="\n")
-        png.write_bytes(self.png)
-        return svg, png
 
 
 _LASER, _PRP, _NBUVB = "laser", "prp", "nbuvb"
@@ -191,7 +145,11 @@ def house_style() -> Iterator[None]:
                 "ytick.labelsize": 8.5,
                 "figure.facecolor": "none",
                 "lines.solid_capstyle": "round",
+                # Names of arms and outcomes are data: "$x_1$" is a name, not a formula.
+                "text.parse_math": False,
                 "svg.fonttype": "path",
+                # TrueType, which editors and printers take; Type 3 is refused by many journals.
+                "pdf.fonttype": 42,
                 "svg.hashsalt": "tandem",
             }
         )
@@ -283,34 +241,3 @@ def spread_apart(positions: Sequence[float], gap: float, low: float, high: float
     top = high - gap * (len(order) - 1)
     moved = {index: min(max(starts[rank], low), top) + rank * gap for rank, index in enumerate(order)}
     return [moved[index] for index in range(len(positions))]
-
-
-def finished(figure: Figure, name: str, caption: str, alt_text: str) -> ReportFigure:
-    """Render a figure to SVG and PNG with bytes that depend on what it shows alone."""
-    svg, png = io.StringIO(), io.BytesIO()
-    figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    figure.savefig(png, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
-    return ReportFigure(name, caption, alt_text, _embeddable(svg.getvalue(), name, alt_text), png.getvalue())
-
-
-def _embeddable(svg: str, name: str, alt_text: str) -> str:
-    """Turn matplotlib's SVG file into an element that can share a page and takes the page's colour."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"\s*\n\s*", "\n", svg)
-    svg = svg.replace(INK, "currentColor")
-    own = f"{name}-{hashlib.sha256(svg.encode()).hexdigest()[:10]}"
-    svg = re.sub(r'\bid="', f'id="{own}-', svg)
-    svg = re.sub(r'href="#', f'href="#{own}-', svg)
-    svg = re.sub(r"url\(#", f"url(#{own}-", svg)
-    # matplotlib's rule is for `*`: inlined, it would reach the whole page. The second rule is for the file
-    # opened by itself: `svg:root` matches no inlined figure, which inherits the page's colour instead.
-    sheet = (
-        f"#{own} * {{stroke-linejoin: round; stroke-linecap: butt}} "
-        "svg:root {color-scheme: light dark; color: #1b1d21} "
-        "@media (prefers-color-scheme: dark) {svg:root {color: #e8e6e3}}"
-    )
-    svg = re.sub(r"\*\{stroke-linejoin: round; stroke-linecap: butt\}", sheet, svg, count=1)
-    head = f'<svg id="{own}" class="figure" role="img" aria-label="{escape(alt_text, quote=True)}"'
-    return svg.replace("<svg", head, 1)

@@ -291,15 +291,15 @@ def test_figures_share_a_page_without_sharing_an_id() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_png_is_white_and_200_dots_an_inch(figure: ReportFigure) -> None:
+def test_the_png_is_white_and_300_dots_an_inch(figure: ReportFigure) -> None:
     from PIL import Image
 
     width, height = struct.unpack(">II", figure.png[16:24])
     points = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', figure.svg)
     assert points is not None
     # A pixel of play: both are rounded from inches.
-    assert abs(width - float(points[1]) / 72 * 200) <= 1
-    assert abs(height - float(points[2]) / 72 * 200) <= 1
+    assert abs(width - float(points[1]) / 72 * 300) <= 1
+    assert abs(height - float(points[2]) / 72 * 300) <= 1
     image = Image.open(io.BytesIO(figure.png)).convert("RGB")
     assert image.getpixel((1, 1)) == (255, 255, 255)
     assert b"Software" not in figure.png
