@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from outcomes.protocol import Analysis
+from reports.bibliography.citations import cite
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
 from reports.narrative import alone, decimals_of_intervals, lower_first
@@ -183,11 +184,15 @@ def model_sentence(context: ReportContext, analysis: Analysis) -> str:
         "Laplace's approximation" if nodes == 1 else f"adaptive Gauss-Hermite quadrature with {nodes} nodes"
     )
     how = f" (marginal likelihood by {integral})" if random else ""
-    sentences = [f"a {kind} {mixed}model, {formula}, fitted by maximum likelihood{how} to {size}."]
+    works = [*(["mccullagh"] if ordinal else []), *(["hedeker-gibbons"] if random else [])]
+    sentences = [
+        f"a {kind} {mixed}model, {formula}, fitted by maximum likelihood{how} to {size}{cite(*works)}."
+    ]
     left = results.said(name, "left_out")
     if left:
         sentences.append(
-            f"Left out of the model, since its likelihood has no maximum with them: {join_words(left)}."
+            f"Left out of the model, since its likelihood has no maximum with them: {join_words(left)}"
+            f"{cite('albert-anderson')}."
         )
     return " ".join(sentences)
 
@@ -200,16 +205,35 @@ def probability_paragraph(context: ReportContext) -> str:
         return ""
     random = any(context.results.has(name, "variance") for name in fitted)
     averaged = (
-        " and averaged over the random effects, so that they are of patients on average" if random else ""
+        f" and averaged over the random effects{cite('zeger')}, so that they are of patients on average"
+        if random
+        else ""
+    )
+    ranks = any(
+        context.facts(one).scale == "ordinal" and context.results.text(one.name, "led_by") == "model"
+        for one in context.analyses
+    )
+    superiority = (
+        f" Probabilities of superiority follow from those of the grades{cite('agresti-kateri')}."
+        if ranks
+        else ""
     )
     return (
-        "Probabilities of the models of grades and responders are marginal: standardised over the "
-        "covariates of the rows "
-        f"used (g-computation){averaged}. Standard errors are by the delta method from the joint covariance of all "
-        "parameters (effects, thresholds and variances), with a normal reference distribution; limits of "
-        "probabilities are "
-        "made on the logit scale, those of ratios on the log scale, those of risk differences on their own."
+        "Probabilities of the models of grades and responders are marginal: standardised over the covariates of the "
+        f"rows used (g-computation){cite('fda-covariates')}{averaged}.{superiority} Standard errors are by the delta "
+        "method from the joint covariance of all parameters (effects, thresholds and variances), with a normal "
+        "reference distribution; limits of probabilities are made on the logit scale, those of ratios on the log "
+        "scale, those of risk differences on their own."
     )
+
+
+METHOD_WORKS = {
+    "Mann-Whitney": "mann-whitney",
+    "DeLong": "delong",
+    "Newcombe's hybrid": "newcombe",
+    "Newcombe's paired": "newcombe-paired",
+}
+"""What the description of a method says -> the work behind it."""
 
 
 def analysis_sentences(context: ReportContext, analysis: Analysis) -> str:
@@ -223,16 +247,40 @@ def analysis_sentences(context: ReportContext, analysis: Analysis) -> str:
     ]
     left = f"Not fitted: {'; '.join(walk)}." if walk else ""
     if led_by_model(context, analysis):
-        beside = results.text(f"{analysis.name}/{WITHOUT_MODEL}", "verdict_method")
-        return " ".join(
-            filter(
-                None,
-                [model, _primary_measure(context, analysis), left, f"Beside it, without a model: {beside}"],
-            )
+        name = f"{analysis.name}/{WITHOUT_MODEL}"
+        beside = f"Beside it, without a model: {_lower_method(_cited_method(context, name))}"
+        sentences = [model, _primary_measure(context, analysis), left, beside]
+    else:
+        name = analysis.name
+        sentences = [_lower_method(_cited_method(context, name)), f"Beside it {model}" if model else "", left]
+    return " ".join(filter(None, [*sentences, _ranks_beside(context, name)]))
+
+
+def _cited_method(context: ReportContext, name: str) -> str:
+    """Return the description of a method with the works behind it."""
+    text = context.results.text(name, "verdict_method").rstrip(".")
+    works = [work for words, work in METHOD_WORKS.items() if words in text]
+    return f"{text}{cite(*works)}."
+
+
+def _lower_method(text: str) -> str:
+    """Return a description as it stands after a colon: a person's name keeps its capital."""
+    names = ("Mann", "Newcombe", "Fisher", "McNemar", "Brunner", "Wilcoxon", "DeLong")
+    return text if text.startswith(names) else text[:1].lower() + text[1:]
+
+
+def _ranks_beside(context: ReportContext, name: str) -> str:
+    """Name the second test of ranks where its p-values stand in the tables."""
+    if context.results.select(analysis=name, statistic="supplement_p_signed_rank_pratt"):
+        return (
+            "Wilcoxon's signed-rank test, with zero differences ranked as Pratt does"
+            f"{cite('pratt')}, stands in the tables too."
         )
-    text = results.text(analysis.name, "verdict_method")
-    beside = f"Beside it {model}" if model else ""
-    return " ".join(filter(None, [text, beside, left]))
+    if context.results.select(analysis=name, statistic="supplement_p_brunner_munzel"):
+        return (
+            f"The Brunner-Munzel test{cite('brunner-munzel')}, which allows unequal spread, stands in the tables too."
+        )
+    return ""
 
 
 def _primary_measure(context: ReportContext, analysis: Analysis) -> str:

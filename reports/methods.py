@@ -1,115 +1,22 @@
-"""The methods paragraph, the limitations and the references: made from what was done, not from a template's wish."""
+"""The methods, ready to paste, and the limitations: made from what was done, not from a template's wish."""
 
 from __future__ import annotations
 
+from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis
 from reports import categorical_words
+from reports.bibliography import formatted, library
+from reports.bibliography.citations import cite, instrument_key, keys_of
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
-from reports.narrative import covariance_words, in_words, lower_first
+from reports.model_words import covariance_words, fixed_words
+from reports.narrative import in_words, lower_first
+from reports.steps.continuous import SEVERAL_VISITS
+from reports.steps.harms import LEVEL
 from reports.steps.link_model import MODEL
 from reports.steps.naive import OF_LESIONS
 from reports.steps.over_visits import OVER_VISITS
 from reports.steps.sensitivity import ALL_VISITS_ROBUST, CONSTRAINED, ROBUST
-
-REFERENCES = {
-    "laska": (
-        "Laska EM, Meisner MJ. Testing whether an identified treatment is best. Biometrics. 1989;45:1139-1151."
-    ),
-    "kenward-roger": (
-        "Kenward MG, Roger JH. Small sample inference for fixed effects from restricted maximum likelihood. "
-        "Biometrics. 1997;53:983-997."
-    ),
-    "kenward-roger-linear": (
-        "Kenward MG, Roger JH. An improved approximation to the precision of fixed effects from restricted maximum "
-        "likelihood. Comput Stat Data Anal. 2009;53:2583-2595."
-    ),
-    "satterthwaite": (
-        "Satterthwaite FE. An approximate distribution of estimates of variance components. Biometrics Bull. "
-        "1946;2:110-114."
-    ),
-    "holm": ("Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat. 1979;6:65-70."),
-    "liang-zeger": (
-        "Liang KY, Zeger SL. Longitudinal data analysis of continuous and discrete responses for pre-post designs. "
-        "Sankhya B. 2000;62:134-148."
-    ),
-    "mann-whitney": (
-        "Mann HB, Whitney DR. On a test of whether one of two random variables is stochastically larger than the "
-        "other. Ann Math Stat. 1947;18:50-60."
-    ),
-    "brunner-munzel": (
-        "Brunner E, Munzel U. The nonparametric Behrens-Fisher problem: asymptotic theory and a small-sample "
-        "approximation. Biom J. 2000;42:17-25."
-    ),
-    "bell-mccaffrey": (
-        "Bell RM, McCaffrey DF. Bias reduction in standard errors for linear regression with multi-stage samples. Surv "
-        "Methodol. 2002;28:169-181."
-    ),
-    "pustejovsky-tipton": (
-        "Pustejovsky JE, Tipton E. Small-sample methods for cluster-robust variance estimation and hypothesis testing "
-        "in fixed effects models. J Bus Econ Stat. 2018;36:672-683."
-    ),
-    "mccullagh": "McCullagh P. Regression models for ordinal data. J R Stat Soc B. 1980;42:109-142.",
-    "hedeker-gibbons": (
-        "Hedeker D, Gibbons RD. A random-effects ordinal regression model for multilevel analysis. Biometrics. "
-        "1994;50:933-944."
-    ),
-    "zeger": (
-        "Zeger SL, Liang KY, Albert PS. Models for longitudinal data: a generalized estimating equation approach. "
-        "Biometrics. 1988;44:1049-1060."
-    ),
-    "agresti-kateri": (
-        "Agresti A, Kateri M. Ordinal probability effect measures for group comparisons in multinomial cumulative link "
-        "models. Biometrics. 2017;73:214-219."
-    ),
-    "albert-anderson": (
-        "Albert A, Anderson JA. On the existence of maximum likelihood estimates in logistic regression "
-        "models. Biometrika. "
-        "1984;71:1-10."
-    ),
-    "fda-covariates": (
-        "US Food and Drug Administration. Adjusting for covariates in randomized clinical trials for "
-        "drugs and biological "
-        "products: guidance for industry. 2023."
-    ),
-    "pratt": (
-        "Pratt JW. Remarks on zeros and ties in the Wilcoxon signed rank procedures. J Am Stat Assoc. 1959;54:655-667."
-    ),
-    "newcombe": (
-        "Newcombe RG. Interval estimation for the difference between independent proportions: comparison of eleven "
-        "methods. Stat Med. 1998;17:873-890."
-    ),
-    "newcombe-paired": (
-        "Newcombe RG. Improved confidence intervals for the difference between binomial proportions based on paired "
-        "data. Stat Med. 1998;17:2635-2650."
-    ),
-    "bliss": "Bliss CI. The toxicity of poisons applied jointly. Ann Appl Biol. 1939;26:585-615.",
-    "henderson": "Henderson CR. Estimation of variance and covariance components. Biometrics. 1953;9:226-252.",
-    "mcgraw": (
-        "McGraw KO, Wong SP. Forming inferences about some intraclass correlation coefficients. Psychol Methods. "
-        "1996;1:30-46."
-    ),
-    "clopper": (
-        "Clopper CJ, Pearson ES. The use of confidence or fiducial limits illustrated in the case of the binomial. "
-        "Biometrika. 1934;26:404-413."
-    ),
-    "ich-e9": (
-        "ICH E9(R1). Addendum on estimands and sensitivity analysis in clinical trials. International Council for "
-        "Harmonisation; 2019."
-    ),
-    "consort-within": (
-        "Pandis N, Chung B, Scherer RW, Elbourne D, Altman DG. CONSORT 2010 statement: extension checklist for "
-        "reporting within person randomised trials. BMJ. 2017;357:j2835."
-    ),
-    "consort-factorial": (
-        "Kahan BC, Hall SS, Beller EM, et al. Reporting of factorial randomized trials: extension of the CONSORT 2010 "
-        "statement. JAMA. 2023;330:2106-2114."
-    ),
-    "consort-harms": (
-        "Junqueira DR, Zorzela L, Golder S, et al. CONSORT Harms 2022 statement, explanation, and elaboration. BMJ. "
-        "2023;381:e073725."
-    ),
-}
 
 DF_METHODS = {
     "kenward-roger-linear": (
@@ -125,38 +32,92 @@ DF_METHODS = {
 
 
 def methods_paragraphs(context: ReportContext) -> tuple[str, ...]:
-    """Return the methods: data and populations, each analysis, the combination questions, software."""
+    """Return the methods: data and populations, each analysis, the combination questions, what stands beside, software.
+
+    The second paragraph is that of the primary analysis. Works are cited as ``[@laska]``.
+    """
     paragraphs = [_data_paragraph(context)]
     paragraphs += [_analysis_paragraph(context, analysis) for analysis in context.analyses]
     paragraphs += [
         categorical_words.probability_paragraph(context),
         _combination_paragraph(context),
+        _missing_paragraph(context),
+        _beside_paragraph(context),
+        _harms_paragraph(context),
         _software_sentence(context),
     ]
     return tuple(paragraph for paragraph in paragraphs if paragraph)
 
 
+def reference_list(context: ReportContext) -> tuple[str, ...]:
+    """Return the references that the methods cite, in the order of citation and the journal's style."""
+    works = library(context)
+    keys = keys_of(methods_paragraphs(context), works)
+    return tuple(formatted(works[key], context.protocol.report.style) for key in keys)
+
+
 def _data_paragraph(context: ReportContext) -> str:
-    protocol = context.protocol
+    protocol, primary = context.protocol, context.primary
     design = "within-patient" if protocol.is_within_patient else "parallel-group"
-    arms = [
-        f"{label} ({join_words(protocol.components[name] for name in protocol.arms.ordered_components(label))})"
-        if protocol.arms[label]
-        else f"{label} (no component)"
-        for label in protocol.arms
-    ]
-    primary = context.primary
-    whom = "all patients" if primary.population == "all" else f"the population “{primary.population}”"
-    return (
-        f"This {design} trial has {in_words(len(protocol.arms))} arms: {join_words(arms)}. The primary outcome is "
-        f"{lower_first(context.facts().describe()).rstrip('.')}, at {primary.visit}, analysed in {whom}, each as "
-        "allocated."
+    guideline = (
+        f"the CONSORT extension to within-person trials{cite('consort-within')}"
+        if protocol.is_within_patient
+        else f"the CONSORT 2025 statement{cite('consort-2025')}"
     )
+    whom = "all patients" if primary.population == "all" else f"the population “{primary.population}”"
+    facts = context.facts()
+    described = lower_first(facts.describe()).rstrip(".")
+    label = described[: len(facts.label)]
+    measured = f"{label}{_instrument(facts)}{described.removeprefix(label)}"
+    sentences = [
+        f"This {design} trial had {in_words(len(protocol.arms))} arms: "
+        f"{join_words(_arm(context, label) for label in protocol.arms)}.",
+        f"The primary outcome was {measured}, at {primary.visit}, analysed in {whom}, each as allocated.",
+        *_estimand_sentences(context),
+        f"Reporting was guided by {guideline}.",
+    ]
+    return " ".join(sentences)
+
+
+def _arm(context: ReportContext, label: str) -> str:
+    """Return an arm with what it is made of; one that is called like that stands alone."""
+    arms, components = context.protocol.arms, context.protocol.components
+    if not arms[label]:
+        return f"{label} (no component)"
+    made_of = join_words(lower_first(components[name]) for name in arms.ordered_components(label))
+    return label if made_of.casefold() == label.casefold() else f"{label} ({made_of})"
+
+
+def _instrument(facts: EndpointFacts) -> str:
+    """Cite the source of an endpoint's instrument."""
+    instrument = facts.instrument
+    return cite(instrument_key(instrument.name)) if instrument is not None and instrument.source else ""
+
+
+def _estimand_sentences(context: ReportContext) -> list[str]:
+    """Say that the estimand is given, and what was done with each intercurrent event."""
+    estimand, name = context.primary.estimand, f"{context.primary.name}/intercurrent"
+    if estimand is None:
+        return []
+    sentences = [f"The estimand is described by the attributes of ICH E9(R1){cite('ich-e9')}."]
+    done: list[str] = []
+    undone: list[str] = []
+    for event in estimand.intercurrent_events:
+        implemented = context.results.get(name, "implemented", level=event.event)
+        (done if implemented else undone).append(f"{lower_first(event.event)} ({event.strategy})")
+    if done:
+        sentences.append(f"Intercurrent events and their strategies were {join_words(done)}.")
+    if undone:
+        sentences.append(f"The strategies named for {join_words(undone)} are not implemented.")
+    return sentences
 
 
 def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
     facts, results = context.facts(analysis), context.results
-    lead = f"{analysis.role.capitalize()} analysis, {lower_first(facts.label)} at {analysis.visit}: "
+    lead = f"{analysis.role.capitalize()} analysis, {lower_first(facts.label)} at {analysis.visit}"
+    if analysis.name != context.primary.name and facts.instrument != context.facts().instrument:
+        lead += _instrument(facts)
+    lead += ": "
     if facts.scale != "continuous":
         return lead + categorical_words.analysis_sentences(context, analysis)
     name = f"{analysis.name}/model"
@@ -167,12 +128,15 @@ def _analysis_paragraph(context: ReportContext, analysis: Analysis) -> str:
     model = results.text(analysis.name, "model")
     if analysis.name != context.primary.name and model == results.text(context.primary.name, "model"):
         return f"{lead}the model of the primary analysis, fitted to {size}."
-    df_text, _ = DF_METHODS[analysis.df_method]
+    df_text, df_works = DF_METHODS[analysis.df_method]
     sentences = [
-        f"{lead}a linear mixed model, {model}, fitted by residual maximum likelihood to {size}; inference with "
-        f"{df_text}.",
-        model_reason(context, analysis),
-        results.text(name, "convergence"),
+        f"{lead}a linear mixed model with fixed effects of {fixed_words(model)}, and with {covariance_words(model)} "
+        f"({model}), was fitted by residual maximum likelihood{cite('patterson-thompson')} to {size}; inference was "
+        f"with {df_text}{cite(*df_works)}.",
+        model_reason(context, analysis).replace(
+            "The model is the protocol's own.", "The protocol specifies this model."
+        ),
+        "" if results.value(name, "converged") else results.text(name, "convergence"),
     ]
     course = results.text(f"{analysis.name}/{OVER_VISITS}", "model")
     if course:
@@ -213,22 +177,136 @@ def _lower(text: str) -> str:
 
 
 def _combination_paragraph(context: ReportContext) -> str:
-    analysis = context.primary
+    """Say what was compared, what a claim needs, and which claims are adjusted."""
+    analysis, protocol = context.primary, context.protocol
     sides = "two-sided" if analysis.sided == 2 else "one-sided"
-    margin = (
-        f" The smallest difference that matters is {analysis.margin:g}"
-        + (f" ({analysis.margin_source})." if analysis.margin_source else ", without a source.")
-        if analysis.margin is not None
-        else " No smallest important difference is given, so nothing is called equivalent or as good as another."
+    sentences = [
+        "The combination was compared with each of its parts, the arms with exactly one component fewer. It is called "
+        "better than every part where the min test rejects: each comparison with a part must show benefit, and no "
+        f"alpha is split for this joint claim{cite('laska')}.",
+        f"Alpha was {_plain(context, analysis.alpha)}, {sides}.",
+        "Claims about a single part, and the min tests of several combinations, are Holm-adjusted"
+        f"{cite('holm')}; analyses other than the primary are descriptive.",
+    ]
+    if any(protocol.arms.background_for(label) for label in protocol.arms.combinations):
+        sentences.append(
+            "Synergy is another question, asked only after the min test, as the additive interaction"
+            f"{cite('consort-factorial')}: what the combination does beyond the sum of what its parts do."
+        )
+    else:
+        sentences.append(
+            "Synergy is another question; it needs an arm that received neither component, and there was none."
+        )
+    if _has_bliss(context):
+        sentences.append(
+            "For responders, synergy is also asked as the excess over Bliss independence"
+            f"{cite('bliss', 'demidenko-miller')}."
+        )
+    return " ".join([*sentences, _margin_sentence(context)])
+
+
+def _has_bliss(context: ReportContext) -> bool:
+    return any(
+        context.lines("bliss", one.name) or context.results.has(one.name, "bliss_excess")
+        for one in context.analyses
+        if context.facts(one).scale == "binary"
     )
+
+
+def _margin_sentence(context: ReportContext) -> str:
+    analysis = context.primary
+    if analysis.margin is None:
+        return "No smallest important difference was given, so nothing is called equivalent or as good as another."
+    source = f" ({analysis.margin_source})" if analysis.margin_source else ", without a source"
+    return f"The smallest difference that matters is {_plain(context, analysis.margin)}{source}."
+
+
+def _plain(context: ReportContext, value: float) -> str:
+    """Return a number of the protocol with the decimals that it was given with."""
+    return context.formatter.number(value, len(f"{value:g}".partition(".")[2]))
+
+
+def _missing_paragraph(context: ReportContext) -> str:
+    """Say what was done with missing values of the primary outcome, and what that assumes."""
+    analysis, results = context.primary, context.results
+    missing = {
+        row.visit: row.value
+        for row in results.select(analysis=f"{analysis.name}/observed", statistic="missing", arm="")
+    }
+    unit = context.facts().level
+    if not any(missing.values()):
+        return ""
+    if results.text(analysis.name, "model_visits") == SEVERAL_VISITS:
+        return (
+            "Missing values were not imputed. The model uses every observed value and assumes that, given the values "
+            "seen before and the covariates, being missed does not depend on the value itself (missing at random)."
+        )
+    if not missing.get(analysis.visit):
+        return ""
+    within = context.protocol.is_within_patient and _uses_others(context)
+    given = "given the patient's other lesions and the covariates, " if within else "within an arm, "
+    if not within and context.facts().scale == "continuous":
+        given = "given the covariates, "
     return (
-        "The combination is compared with each of its parts, the arms with exactly one component fewer. It is "
-        "called better than every part where the min test rejects: each comparison with a part must show benefit, "
-        f"and no alpha is split for this joint claim. Alpha is {analysis.alpha:g}, {sides}. Synergy is another "
-        "question, asked only after the min test, as the additive interaction, which needs an arm that received "
-        "neither component. Claims about a single part, "
-        "and the min tests of several combinations, are Holm-adjusted; analyses other than the primary are "
-        "descriptive." + margin
+        f"Missing values were not imputed: a {unit} without a value at {analysis.visit} does not count, which assumes "
+        f"that, {given}being missed does not depend on the value itself."
+    )
+
+
+def _uses_others(context: ReportContext) -> bool:
+    """Whether the primary analysis uses the lesions of a patient of whom another is missing: by a model, it does."""
+    name = context.primary.name
+    by_model = context.results.text(name, "led_by") == "model"
+    return context.facts().scale == "continuous" or by_model
+
+
+def _beside_paragraph(context: ReportContext) -> str:
+    """Name the sensitivity analyses, and how the correlation within patients was estimated."""
+    name, results = context.primary.name, context.results
+    variants = list(results.distinct("level", analysis=f"{name}/sensitivity"))
+    others = len(context.protocol.data.alternatives)
+    sentences = []
+    if variants and others and others == len(variants):
+        sentences.append(
+            f"The primary analysis was repeated over the other {in_words(others)} reconstructions that agree with the "
+            "published numbers as well."
+        )
+    elif variants:
+        named = [f"{lower_first(one)}{_works_of(one)}" for one in variants]
+        sentences.append(
+            f"The primary question was asked again under other assumptions: {join_words(named)}."
+        )
+    if results.has(f"{name}/correlation", "icc"):
+        kind = results.text(f"{name}/correlation", "correlation_kind")
+        if kind == OF_LESIONS:
+            how = f"the patients' share of the variance of their lesions{cite('henderson')}"
+        else:
+            how = f"the intraclass correlation for consistency{cite('mcgraw')}"
+        sentences.append(f"The correlation between lesions of a patient is {how}.")
+    return " ".join(sentences)
+
+
+def _works_of(variant: str) -> str:
+    """Cite the works behind a sensitivity analysis."""
+    if variant == CONSTRAINED:
+        return cite("liang-zeger")
+    if variant in (ROBUST, ALL_VISITS_ROBUST):
+        return cite("bell-mccaffrey", "pustejovsky-tipton")
+    return ""
+
+
+def _harms_paragraph(context: ReportContext) -> str:
+    """Say how harm was counted; empty where nothing of it was provided."""
+    if not context.results.has("harms", "events"):
+        return ""
+    within = context.protocol.is_within_patient
+    units = "lesions and patients" if within else "patients"
+    apart = " Events that belong to no lesion were counted apart, by patient." if within else ""
+    level = context.formatter.level(LEVEL)
+    return (
+        f"Harms{cite('consort-harms')} were counted as {units} with an event, of all that were allocated.{apart} The "
+        f"limits of their proportions are exact (Clopper-Pearson, {level} two-sided){cite('clopper')}, so that a harm "
+        "that was not seen has an upper limit too."
     )
 
 
@@ -237,62 +315,7 @@ def _software_sentence(context: ReportContext) -> str:
     tandem = versions.pop("tandem", "")
     python = versions.pop("python", "")
     others = join_words(f"{name} {version}" for name, version in versions.items())
-    return f"Computed with tandem {tandem} on Python {python}, {others}."
-
-
-def reference_list(context: ReportContext) -> tuple[str, ...]:
-    """Return the references of the methods that were used, in alphabetical order."""
-    keys = {"laska", "holm", "ich-e9"}
-    protocol, results = context.protocol, context.results
-    for analysis in context.analyses:
-        facts = context.facts(analysis)
-        if facts.scale == "continuous":
-            keys |= set(DF_METHODS[analysis.df_method][1])
-        else:
-            keys |= _of_categories(context, analysis)
-    if protocol.is_within_patient:
-        keys.add("consort-within")
-    if results.has(f"{context.primary.name}/correlation", "icc"):
-        kind = results.text(f"{context.primary.name}/correlation", "correlation_kind")
-        keys.add("henderson" if kind == OF_LESIONS else "mcgraw")
-    if any(protocol.arms.background_for(label) for label in protocol.arms.combinations):
-        keys.add("consort-factorial")
-    if results.has("harms", "events"):
-        keys |= {"clopper", "consort-harms"}
-    variants = set(results.distinct("level", analysis=f"{context.primary.name}/sensitivity"))
-    if CONSTRAINED in variants:
-        keys.add("liang-zeger")
-    if variants & {ROBUST, ALL_VISITS_ROBUST}:
-        keys |= {"bell-mccaffrey", "pustejovsky-tipton"}
-    instruments = {
-        f"{facts.instrument.title}: {facts.instrument.source}."
-        for facts in (context.facts(analysis) for analysis in context.analyses)
-        if facts.instrument is not None and facts.instrument.source
-    }
-    return tuple(sorted([*(REFERENCES[key] for key in keys), *instruments], key=str.casefold))
-
-
-def _of_categories(context: ReportContext, analysis: Analysis) -> set[str]:
-    """Return the references of an analysis of grades or responders: of its model, and of the tests without one."""
-    results, within = context.results, context.protocol.is_within_patient
-    model = f"{analysis.name}/{MODEL}"
-    keys: set[str] = set()
-    if context.facts(analysis).scale == "ordinal":
-        keys |= {"pratt"} if within else {"mann-whitney", "brunner-munzel"}
-        if results.text(model, "formula"):
-            keys.add("mccullagh")
-        if results.text(analysis.name, "led_by") == "model":
-            keys.add("agresti-kateri")
-    else:
-        keys |= {"bliss", "newcombe-paired" if within else "newcombe"}
-    if results.text(model, "formula"):
-        if results.text(analysis.name, "led_by") == "model":
-            keys.add("fda-covariates")
-        if results.has(model, "variance"):
-            keys |= {"hedeker-gibbons", "zeger"}
-    if results.said(model, "left_out"):
-        keys.add("albert-anderson")
-    return keys
+    return f"Numbers were computed with tandem {tandem}{cite('tandem')} on Python {python}, {others}."
 
 
 def limitations(context: ReportContext) -> tuple[str, ...]:

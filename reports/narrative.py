@@ -12,6 +12,9 @@ from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import MINUS, NARROW_SPACE, counted, headline_decimals, join_words, sentence_case
+from reports.model_words import COVARIATE_NAMES
+from reports.model_words import covariance_words as covariance_words
+from reports.model_words import covariate_name as covariate_name
 from reports.steps.categorical import WITHOUT_MODEL
 from reports.steps.sensitivity import PAIRED_T
 from reports.verdicts import VerdictLine
@@ -414,45 +417,6 @@ def _synergy_words(line: VerdictLine, primary: bool) -> str:
     return line.answer
 
 
-COVARIANCES = {
-    "us": "an unstructured covariance",
-    "cs": "a compound-symmetric covariance",
-    "csh": "a compound-symmetric covariance with unequal variances",
-    "toep": "a Toeplitz covariance",
-    "toeph": "a Toeplitz covariance with unequal variances",
-    "ar1": "a first-order autoregressive covariance",
-    "ar1h": "a first-order autoregressive covariance with unequal variances",
-    "ad": "an ante-dependence covariance",
-    "adh": "an ante-dependence covariance with unequal variances",
-    "sp_exp": "a covariance that fades exponentially with time",
-}
-"""Covariance structures of a model formula in words."""
-
-
-def covariance_words(formula: str) -> str:
-    """Return what a model formula says of spread and correlation, in words: "random intercepts of patients"."""
-    terms = re.findall(r"(\w*)\(([^()|]*)\|\|?([^()]*)\)(?:\s*@\s*(\w+)\((\w+)\))?", formula)
-    return join_words(
-        _covariance_term(kind, left.strip(), right.strip())
-        + (f" times {COVARIANCES.get(other, other)} over the {of}s" if other else "")
-        for kind, left, right, other, of in terms
-    )
-
-
-def _covariance_term(kind: str, over: str, group: str) -> str:
-    by, _, whose = group.rpartition("/")
-    owner = "lesion" if whose.strip().endswith("lesion") else whose.strip()
-    if kind in COVARIANCES:
-        each = f" for each {by.strip()}" if by else ""
-        return f"{COVARIANCES[kind]} over the {over}s of a {owner}{each}"
-    if not kind and over == "1":
-        nested = " and of their lesions" if "/" in group else ""
-        return f"random intercepts of {group.split('/')[0].strip()}s{nested}"
-    if not kind and over.startswith("0 +"):
-        return f"random effects of each {over.removeprefix('0 +').strip()} of a {owner}"
-    return f"{kind}({over} | {group})"
-
-
 def fallback_clause(context: ReportContext) -> str:
     """Say that the first choice of model could not be fitted, and what stands in; empty where it could."""
     name = context.primary.name
@@ -509,15 +473,6 @@ def _unadjusted_clause(context: ReportContext, baseline: bool) -> str:
         from_part = "" if len(context.lines("part")) == 1 else f" from {line.reference}"
         return f"without adjustment{why} the difference{from_part} would be {numbers}"
     return ""
-
-
-COVARIATE_NAMES = {"fitzpatrick": "Fitzpatrick skin type"}
-"""Usual names of covariates -> what the report calls them."""
-
-
-def covariate_name(name: str) -> str:
-    """Return a covariate's name for people."""
-    return COVARIATE_NAMES.get(name.casefold(), sentence_case(name.replace("_", " ")))
 
 
 def may_not_claim(context: ReportContext) -> str:

@@ -45,4 +45,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Parts], Iterator[Block]]]] = {
 }
 """Sections by the key that ``[report] sections`` uses, in their order: title and builder."""
 
-__all__ = ["SECTIONS", "Parts"]
+LATE = ("checklist", "references")
+"""Sections that speak of the others, and so are built after them."""
+
+__all__ = ["LATE", "SECTIONS", "Parts"]

@@ -10,9 +10,9 @@ from reports.sections.parts import Parts
 
 
 def methods_section(parts: Parts) -> Iterator[Block]:
-    """Yield the methods in paragraphs."""
+    """Yield the methods in paragraphs, ready to paste."""
     for paragraph in methods.methods_paragraphs(parts.context):
-        yield Paragraph(paragraph)
+        yield Paragraph(paragraph, "paste")
 
 
 def limitations(parts: Parts) -> Iterator[Block]:

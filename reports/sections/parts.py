@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reports.context import ReportContext
-from reports.document import Block, Figure, FigureBlock
+from reports.document import Block, Figure, FigureBlock, Section
 
 Provenance = tuple[tuple[str, str], ...]
 
@@ -27,6 +27,9 @@ class Parts:
         What the protocol kept in or left out of the files, counted.
     sections
         Keys of the sections that the report holds, in order: a section may refer to them.
+    built
+        The sections as far as they are built: all but themselves for those that speak of the others (checklist,
+        references), none for the rest.
     """
 
     context: ReportContext
@@ -34,6 +37,7 @@ class Parts:
     provenance: Provenance = ()
     notes: tuple[str, ...] = ()
     sections: tuple[str, ...] = ()
+    built: tuple[Section, ...] = ()
 
     def figure(self, name: str) -> Iterator[Block]:
         """Yield a figure where it was drawn."""
