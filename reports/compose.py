@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from outcomes.errors import ReportError
 from reports import narrative, remarks
+from reports.bibliography import cited_keys, library, resolved
 from reports.context import ReportContext
 from reports.document import Document, Figure, Headline, Section
 from reports.harm_words import harm_line
-from reports.sections import SECTIONS
+from reports.section_choice import Wanted, checked_sections, planned_sections
+from reports.sections import LATE, SECTIONS
 from reports.sections.parts import Parts, Provenance
 
 
@@ -18,6 +20,7 @@ def compose(
     figures: Mapping[str, Figure],
     provenance: Provenance = (),
     notes: tuple[str, ...] = (),
+    wanted: Sequence[Wanted] | None = None,
 ) -> Document:
     """Return the whole report as a value.
 
@@ -31,36 +34,37 @@ def compose(
         (what, value) pairs: the command, the inputs' hashes, versions.
     notes
         What the protocol kept in or left out of the files, counted.
+    wanted
+        Its sections in order; by default those that the protocol's [report] asks for.
 
     Raises
     ------
     ReportError
-        Where ``[report] sections`` names a section that does not exist.
+        Where a section does not exist, or stands twice.
     """
-    wanted = _wanted(context)
-    parts = Parts(context, figures, provenance, notes, wanted)
-    sections = []
-    for key in wanted:
-        _, build = SECTIONS[key]
-        blocks = tuple(build(parts))
+    chosen = checked_sections(planned_sections(context.protocol.report) if wanted is None else wanted)
+    parts = Parts(context, figures, provenance, notes, tuple(one.key for one in chosen))
+    return Document(_headline(parts), _sections(parts, chosen), narrative.stamp(context))
+
+
+def _sections(parts: Parts, chosen: Sequence[Wanted]) -> tuple[Section, ...]:
+    """Build the sections, those last that speak of the others, and number the citations."""
+    own = {one.key: one for one in chosen if isinstance(one, Section)}
+    titles = {one.key: one.title for one in chosen if one.title}
+    built: dict[str, Section] = {}
+    first = [key for key in parts.sections if key not in LATE]
+    late = [key for key in LATE if key in parts.sections]
+    # The late ones twice: each may refer to the other, and a section's number counts those before it.
+    for key in (*first, *late, *late):
+        seen = tuple(built[one] for one in parts.sections if one in built) if key in LATE else ()
+        blocks = own[key].blocks if key in own else tuple(SECTIONS[key][1](replace(parts, built=seen)))
+        built.pop(key, None)
         if blocks:
-            sections.append(Section(key, _title(context, key), blocks))
-    return Document(_headline(parts), tuple(sections), narrative.stamp(context))
-
-
-def _wanted(context: ReportContext) -> tuple[str, ...]:
-    """Return the sections asked for, all of them by default."""
-    wanted = context.protocol.report.sections
-    keys = tuple(SECTIONS) if wanted == "default" else (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    unknown = [key for key in keys if key not in SECTIONS]
-    if unknown:
-        raise ReportError(
-            "the report has no such section",
-            expected='"default", or a list of ' + ", ".join(SECTIONS),
-            got=", ".join(unknown),
-            where="trial.toml, [report] sections",
-        )
-    return keys
+            built[key] = Section(key, titles.get(key) or _title(parts.context, key), blocks)
+    sections = tuple(built[key] for key in parts.sections if key in built)
+    works = library(parts.context)
+    keys = cited_keys(sections, works) if "references" in built else ()
+    return resolved(sections, keys, works)
 
 
 def _title(context: ReportContext, key: str) -> str:
