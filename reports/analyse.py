@@ -24,7 +24,7 @@ from reports.steps.naive import add_carry_across, add_naive
 from reports.steps.observed import add_observed, observed_values
 from reports.steps.over_visits import add_over_visits
 from reports.steps.sensitivity import add_sensitivity
-from reports.steps.units import planned_rows
+from reports.steps.units import add_populations, planned_rows
 
 Progress = Callable[[str], None]
 """Called with the name of each stage as it begins."""
@@ -122,6 +122,7 @@ def analyse_trial(trial: Trial, progress: Progress | None = None) -> AnalysedTri
     say("Looking at the answer from other sides")
     _beside_primary(trial, primary, out)
     say("Describing patients, lesions and harms")
+    add_populations(trial, out)
     everyone = planned_rows(trial, primary.analysis.endpoint)
     used = at_visit(primary.data, primary.analysis.visit) if primary.model is None else primary.model.used
     add_flow(trial, everyone, used, primary.analysis.visit, out)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis, Protocol
-from reports.format import Formatter, decimals_of, style_named
-from reports.results import Results
+from reports.format import Formatter, counted, decimals_of, sentence_case, style_named
+from reports.results import Number, Results
 from reports.tables.value import Table
 from reports.verdicts import VerdictLine, lines_of, verdict_lines
 
@@ -114,10 +114,71 @@ class ReportContext:
         found = used_abbreviations(texts, self.abbreviations)
         return "; ".join(f"{short}, {text}" for short, text in found.items()) + "." if found else ""
 
-    def finished(self, table: Table) -> Table:
-        """Return the table with a remark that spells its abbreviations."""
+    def finished(
+        self, table: Table, analysis: Analysis | None = None, described: bool = False, model: str = ""
+    ) -> Table:
+        """Return the table with its population, its journal's joint of limits, and a remark on its abbreviations.
+
+        Parameters
+        ----------
+        table
+            Any table; a population that it has already is kept.
+        analysis
+            Whose numbers it shows; None where it is of everyone in the data.
+        described
+            Whether it is of everyone planned to be seen, with a value or without, and not of those analysed.
+        model
+            Where the results count whom the numbers rest on, if not under the analysis's own name.
+        """
         note = self.spelled(table_texts(table))
-        return table.with_note("abbreviations", note) if note else table
+        return replace(
+            table.with_note("abbreviations", note) if note else table,
+            population=table.population or self.population_line(analysis, described, model),
+            joint=self.formatter.joint(_limits(table)),
+        )
+
+    def population_line(
+        self, analysis: Analysis | None = None, described: bool = False, model: str = ""
+    ) -> str:
+        """Return a population with both numbers: "All: 30 patients, 120 lesions".
+
+        Where an analysis could not use everyone of its population, both are named: "All: 28 of 30 patients, 110 of 120
+        lesions". Empty where the results do not hold the numbers.
+        """
+        if analysis is None:
+            planned = self._units("populations", "", population="all")
+            return _population("all", planned, planned)
+        planned = self._units(f"{analysis.name}/planned", "n_")
+        used = planned if described else self._units(model or analysis.name, "n_")
+        return _population(analysis.population, used if used[0] is not None else planned, planned)
+
+    def _units(self, analysis: str, prefix: str, **address: str) -> tuple[Number, Number]:
+        patients, lesions = (
+            self.results.get(analysis, f"{prefix}{unit}", arm="", **address)
+            for unit in ("patients", "lesions")
+        )
+        return patients, lesions
+
+
+def _population(name: str, used: tuple[Number, Number], planned: tuple[Number, Number]) -> str:
+    """Return a population's name and numbers; empty where its patients are not counted."""
+    words = []
+    for unit, here, everyone in zip(("patient", "lesion"), used, planned, strict=True):
+        if everyone is None or here is None:
+            continue
+        of = f"{int(here)} of " if here != everyone else ""
+        words.append(f"{of}{counted(everyone, unit)}")
+    return f"{sentence_case(name)}: {', '.join(words)}" if words else ""
+
+
+def _limits(table: Table) -> Iterator[str]:
+    """Yield the texts of every limit of an interval in a table."""
+    for row in table.rows:
+        place = 0
+        for cell in row.cells:
+            if table.columns[place].kind in ("low", "high") and cell.value is not None:
+                yield cell.text
+            place += cell.span
 
 
 def used_abbreviations(texts: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,8 @@ from outcomes.endpoint import EndpointFacts
 from outcomes.errors import ModelError
 from outcomes.protocol import Analysis
 from reports.results import ResultsBuilder
-from reports.steps.continuous import add_means, fit_choice, say_walk, without_names
+from reports.steps.continuous import add_means, fit_choice, say_walk, used_rows, without_names
+from reports.steps.units import count_units
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,5 +69,7 @@ def add_over_visits(
     scope.say("model", fit.formula)
     scope.say("model_reason", choice.reason)
     scope.say("convergence", fit.convergence.sentence)
+    counts = count_units(used_rows(fit, data))
+    scope.scope(method="counts of the rows used").add_all({f"n_{unit}": n for unit, n in counts.items()})
     add_means(fit, analysis, trial.protocol.arms, facts.higher_is_better, choice.at, scope, name)
     return OverVisits(fit, choice, data)

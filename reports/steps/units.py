@@ -10,6 +10,7 @@ import pandas as pd
 from outcomes import Trial
 from outcomes.endpoint import EndpointFacts
 from outcomes.measured import score_items
+from reports.results import ResultsBuilder
 
 
 def allocated_units(trial: Trial) -> pd.DataFrame:
@@ -124,6 +125,22 @@ def count_units(frame: pd.DataFrame) -> dict[str, int]:
     if "lesion" in frame:
         counts["lesions"] = len(frame.loc[frame["lesion"].notna(), ["patient", "lesion"]].drop_duplicates())
     return counts
+
+
+def add_populations(trial: Trial, out: ResultsBuilder) -> None:
+    """Write how many patients and lesions each population has, and each analysis was planned to see."""
+    scope = out.scope(analysis="populations", method="counts")
+    for name in ("all", *(one.name for one in trial.protocol.populations)):
+        scope.add_all(count_units(trial.members(name)), population=name)
+    for analysis in trial.protocol.analyses:
+        counts = count_units(planned_units(trial, analysis.endpoint, analysis.population))
+        planned = out.scope(
+            analysis=f"{analysis.name}/planned",
+            endpoint=analysis.endpoint,
+            population=analysis.population,
+            method="counts of everyone planned to be seen",
+        )
+        planned.add_all({f"n_{unit}": number for unit, number in counts.items()})
 
 
 def count_by_arm(frame: pd.DataFrame, arms: Mapping[str, object]) -> dict[str, dict[str, int]]:

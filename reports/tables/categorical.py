@@ -75,7 +75,8 @@ def probabilities_table(context: ReportContext, analysis: Analysis) -> Table | N
             stub="Arm and grade" if graded else "Arm",
             notes={"marginal": MARGINAL, **_model_notes(context, analysis)},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -165,7 +166,8 @@ def _risk_table(context: ReportContext, analysis: Analysis, lines: list[VerdictL
                 **_model_notes(context, analysis),
             },
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -217,7 +219,8 @@ def _superiority_table(context: ReportContext, analysis: Analysis, lines: list[V
             stub="Comparison",
             notes=notes,
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -266,7 +269,8 @@ def odds_table(context: ReportContext, analysis: Analysis) -> Table | None:
             notes=notes
             | {key: text for key, text in _model_notes(context, analysis).items() if key == "left out"},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -298,7 +302,8 @@ def synergy_table(context: ReportContext, analysis: Analysis) -> Table | None:
                 "combination does more than its parts add up to. Descriptive where the scale was not named beforehand.",
             },
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -425,7 +430,8 @@ def classical_table(context: ReportContext, analysis: Analysis) -> Table | None:
             stub="Comparison",
             notes={"method": results.text(name, "verdict_method")},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 

@@ -147,7 +147,9 @@ def missing_table(context: ReportContext) -> Table:
             stub="Visit",
             notes=_assumption(context),
             source=f"population {context.primary.population!r}.".replace("'", "“", 1).replace("'", "”", 1),
-        )
+        ),
+        context.primary,
+        described=True,
     )
 
 

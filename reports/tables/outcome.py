@@ -82,7 +82,9 @@ def _number_table(context: ReportContext, analysis: Analysis, shares: bool) -> T
             stub="Visit and arm" if len(visits) > 1 else "Arm",
             notes={"method": f"{facts.describe()} {method}"},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
+        described=True,
     )
 
 
@@ -117,7 +119,9 @@ def _grade_table(context: ReportContext, analysis: Analysis) -> Table:
             stub="Grade",
             notes={"method": f"{facts.describe()} The numbers under the arms are those at {analysis.visit}."},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
+        described=True,
     )
 
 
@@ -157,7 +161,9 @@ def differences_table(context: ReportContext, analysis: Analysis) -> Table | Non
             stub="Visit",
             notes={"role": f"Positive is benefit. {_role_of_visits(context, analysis, owner)}"},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
+        model=owner,
     )
 
 
@@ -213,7 +219,9 @@ def course_table(context: ReportContext, analysis: Analysis) -> Table | None:
             stub="Visit",
             notes={"role": _role_of_visits(context, analysis, owner)},
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
+        model=owner,
     )
 
 
@@ -247,7 +255,9 @@ def spread_table(context: ReportContext, analysis: Analysis) -> Table | None:
                 )
             },
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
+        described=True,
     )
 
 
@@ -301,7 +311,8 @@ def means_table(context: ReportContext, analysis: Analysis) -> Table:
                 )
             },
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 

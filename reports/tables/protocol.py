@@ -45,7 +45,9 @@ def estimand_table(context: ReportContext, analysis: Analysis) -> Table:
             stub="Attribute",
             notes={"source": "Attributes after ICH E9(R1)."},
             source="protocol, [analyses.estimand].",
-        )
+        ),
+        analysis,
+        described=True,
     )
 
 
@@ -83,7 +85,9 @@ def intercurrent_table(context: ReportContext, analysis: Analysis) -> Table | No
             tuple(rows),
             stub="Event",
             source="protocol, [analyses.estimand]; flags in the data.",
-        )
+        ),
+        analysis,
+        described=True,
     )
 
 

@@ -58,7 +58,8 @@ def sensitivity_table(context: ReportContext) -> Table | None:
             stub="Analysis",
             notes=notes,
             source=source_line(context, analysis),
-        )
+        ),
+        context.primary,
     )
 
 
@@ -152,7 +153,8 @@ def naive_table(context: ReportContext) -> Table | None:
                 )
             },
             source=source_line(context, context.primary),
-        )
+        ),
+        context.primary,
     )
 
 
@@ -200,7 +202,8 @@ def carry_across_table(context: ReportContext) -> Table | None:
                 )
             },
             source=source_line(context, context.primary),
-        )
+        ),
+        context.primary,
     )
 
 
@@ -231,7 +234,8 @@ def covariance_table(context: ReportContext, analysis: Analysis) -> Table | None
             tuple(rows),
             stub="Arm" if set(labels) <= set(context.protocol.arms) else "Visit",
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -281,5 +285,6 @@ def coefficients_table(context: ReportContext, analysis: Analysis) -> Table | No
                 "terms": "[T.x]: the level x against the factor's first level; a colon joins an interaction."
             },
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )

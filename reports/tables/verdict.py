@@ -53,7 +53,8 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
             stub="Question",
             notes=notes,
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
 
 
@@ -195,7 +196,9 @@ def scales_table(context: ReportContext) -> Table | None:
                 f"analysis “{one.name}” ({one.role})" for one in context.analyses if one.role != "sensitivity"
             )
             + ".",
-        )
+        ),
+        context.primary,
+        described=True,
     )
 
 
@@ -250,5 +253,6 @@ def bliss_table(context: ReportContext, analysis: Analysis) -> Table | None:
                 )
             },
             source=source_line(context, analysis),
-        )
+        ),
+        analysis,
     )
