@@ -6,6 +6,8 @@ sites at each stage.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from outcomes import Trial
@@ -65,6 +67,9 @@ def add_flow(
         counts = count_by_arm(treated, arms)
         _stage(flow, TREATED, {arm: found for arm, found in counts.items() if arms[arm]})
         _stage(flow, FOLLOWED, {arm: found for arm, found in counts.items() if not arms[arm]})
+        _lost(
+            flow, TREATED, {arm: found for arm, found in _without(units, treated, arms).items() if arms[arm]}
+        )
     observed = primary[primary["value"].notna()]
     for planned in map(str, primary["visit"].cat.categories):
         stage = f"Assessed at {planned}"
@@ -72,8 +77,10 @@ def add_flow(
         gone = primary[(primary["visit"] == planned) & primary["value"].isna()]
         for arm in arms:
             flow.add("missing", int((gone["arm"] == arm).sum()), level=stage, arm=arm, visit=planned)
+        _lost(flow, stage, count_by_arm(gone, arms), planned)
     _stage(flow, ANALYSED, count_by_arm(used, arms))
     flow.add_all(count_units(used), level=ANALYSED)
+    _lost(flow, ANALYSED, _without(units, used, arms))
     at_visit = used[used["visit"].astype(str) == visit]
     if len(at_visit) < len(used):
         stage = f"{WITH_VALUE} {visit}"
@@ -91,6 +98,21 @@ def _enrolled(trial: Trial, units: pd.DataFrame) -> dict[str, int]:
 def _stage(flow: ResultsBuilder, stage: str, counts: dict[str, dict[str, int]], visit: str = "") -> None:
     for arm, numbers in counts.items():
         flow.add_all(numbers, level=stage, arm=arm, visit=visit)
+
+
+def _lost(flow: ResultsBuilder, stage: str, counts: dict[str, dict[str, int]], visit: str = "") -> None:
+    """Write who did not reach a stage: "patients_lost" have a unit that did not."""
+    for arm, numbers in counts.items():
+        flow.add_all({f"{name}_lost": n for name, n in numbers.items()}, level=stage, arm=arm, visit=visit)
+
+
+def _without(
+    units: pd.DataFrame, kept: pd.DataFrame, arms: Mapping[str, object]
+) -> dict[str, dict[str, int]]:
+    """Count the units of each arm that are not among those kept."""
+    keys = [name for name in ("patient", "lesion") if name in units.columns and name in kept.columns]
+    known = pd.MultiIndex.from_frame(kept[keys])
+    return count_by_arm(units[~pd.MultiIndex.from_frame(units[keys]).isin(known)], arms)
 
 
 def treated_units(trial: Trial, units: pd.DataFrame) -> pd.DataFrame | None:
