@@ -6,6 +6,7 @@ import pandas as pd
 
 from outcomes import Trial
 from reports.results import ResultsBuilder
+from reports.steps.standardised import largest, pairwise
 
 TOTAL = ""
 """The arm's name of a description of everybody."""
@@ -15,7 +16,8 @@ def add_baseline(trial: Trial, primary: pd.DataFrame, out: ResultsBuilder) -> No
     """Describe every covariate of the protocol, and the primary outcome before treatment.
 
     Patients of a within-patient trial are described as one group, since each is in every arm; lesions, and
-    the patients of a parallel trial, by arm and together.
+    the patients of a parallel trial, by arm and together, with the standardised difference of each pair of arms and the
+    largest of them.
 
     Parameters
     ----------
@@ -37,11 +39,10 @@ def add_baseline(trial: Trial, primary: pd.DataFrame, out: ResultsBuilder) -> No
             scope.add("n", len(rows), arm=arm)
         for covariate in protocol.covariates:
             if covariate.level == level and covariate.name in frame.columns:
-                for arm, rows in groups.items():
-                    _describe(scope, covariate.name, covariate.levels, rows[covariate.name], arm)
+                values = {arm: rows[covariate.name] for arm, rows in groups.items()}
+                _describe_groups(scope, covariate.name, covariate.levels, values)
         if facts.has_baseline and facts.level == level:
-            for arm, values in _baseline_values(primary, groups).items():
-                _describe(scope, facts.name, None, values, arm)
+            _describe_groups(scope, facts.name, None, _baseline_values(primary, groups))
 
 
 def _groups(trial: Trial, level: str, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -60,6 +61,22 @@ def _baseline_values(primary: pd.DataFrame, groups: dict[str, pd.DataFrame]) -> 
     once = primary.drop_duplicates(keys)
     arm = once["arm"].astype(str)
     return {label: once.loc[arm == label, "baseline"] if label else once["baseline"] for label in groups}
+
+
+def _describe_groups(
+    scope: ResultsBuilder, name: str, levels: tuple[str, ...] | None, groups: dict[str, pd.Series]
+) -> None:
+    """Describe a variable in each group, and how far the arms lie apart."""
+    for arm, values in groups.items():
+        _describe(scope, name, levels, values, arm)
+    apart = pairwise({arm: values for arm, values in groups.items() if arm != TOTAL}, levels)
+    if not apart:
+        return
+    method = "Austin 2009" if levels is None else "Yang and Dalton 2012"
+    standardised = scope.scope(endpoint=name, method=f"standardised difference, {method}")
+    for (first, second), value in apart.items():
+        standardised.add("standardised_difference", value, contrast=f"{first} | {second}")
+    standardised.add("largest_standardised_difference", largest(apart))
 
 
 def _describe(
