@@ -10,10 +10,10 @@ from reports import figures
 from reports.analyse import AnalysedEndpoint, AnalysedTrial
 from reports.context import ReportContext
 from reports.figures import ReportFigure
-from reports.format import join_words, sentence_case
+from reports.format import NO_BREAK_SPACE, counted, join_words, sentence_case
 from reports.steps.categorical import PAIRS
 from reports.steps.diagnostics import standardised_residuals
-from reports.steps.flow import FOLLOWED, TREATED
+from reports.steps.flow import ALLOCATED, ANALYSED, ENROLLED, FOLLOWED, TREATED, WITH_VALUE
 from reports.tables.verdict import Scale
 
 DRAWN = ("part", "interaction")
@@ -141,32 +141,83 @@ def verdict_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFr
     return pd.DataFrame(records, columns=columns)
 
 
+ENROLMENT, ALLOCATION, FOLLOW_UP, ANALYSIS = "Enrolment", "Allocation", "Follow-up", "Analysis"
+"""The phases of the CONSORT flow diagram."""
+
+ELIGIBILITY = "Assessed for eligibility"
+NOT_ENROLLED = "Excluded before enrolment, with reasons"
+
+
 def flow_rows(context: ReportContext) -> pd.DataFrame:
-    """Return the stages of the flow, with what was missing at each visit as a note."""
-    results = context.results
-    untreated = results.has("flow", "patients", level=FOLLOWED)
-    records = []
-    for row in results.select(analysis="flow", statistic="patients"):
-        found = results.select(analysis="flow", statistic="lesions", level=row.level, arm=row.arm)
-        if row.arm == "" and row.level != "Enrolled":
-            continue
-        missing = results.get("flow", "missing", visit=row.visit, arm=row.arm) if row.visit else None
-        records.append(
-            {
-                "stage": "Treated or followed"
-                if untreated and row.level in (TREATED, FOLLOWED)
-                else row.level,
-                "arm": row.arm,
-                "patients": row.value,
-                "lesions": found[0].value if found else None,
-                "note": f"{missing} missing" if missing else None,
-            }
-        )
-    frame = pd.DataFrame(records, columns=["stage", "arm", "patients", "lesions", "note"])
-    # A stage's boxes stand in the order of the arms, or the arrows between stages would cross.
-    stages, arms = list(dict.fromkeys(frame["stage"])), ["", *context.protocol.arms]
-    place = frame["stage"].map(stages.index) * len(arms) + frame["arm"].map(arms.index)
-    return frame.loc[place.sort_values(kind="stable").index].reset_index(drop=True)
+    """Return the stages of the flow diagram in the phases of CONSORT 2025, what was lost as a note."""
+    results, arms = context.results, context.protocol.arms
+    records = [
+        _flow_row(context, ENROLMENT, ELIGIBILITY),
+        _flow_row(context, ENROLMENT, NOT_ENROLLED, aside=True),
+        _flow_row(context, ENROLMENT, ENROLLED),
+    ]
+    visits = [one for one in results.distinct("visit", analysis="flow", statistic="patients_lost") if one]
+    for arm, components in arms.items():
+        records.append(_flow_row(context, ALLOCATION, ALLOCATED, arm))
+        received = _flow_row(context, ALLOCATION, TREATED if components else FOLLOWED, arm)
+        stage = "Received treatment" if components else "Followed, untreated"
+        records.append(received | {"stage": stage, "note": _lost_note(context, "not received", TREATED, arm)})
+    for arm in arms:
+        for visit in visits:
+            stage = f"Assessed at {visit}"
+            row = _flow_row(context, FOLLOW_UP, stage, arm, visit)
+            note = _lost_note(context, "not assessed", stage, arm, visit)
+            records.append(row | {"stage": f"Assessed at {_together(visit)}", "note": note})
+    for arm in arms:
+        analysed = _flow_row(context, ANALYSIS, ANALYSED, arm)
+        note = _lost_note(context, "not analysed", ANALYSED, arm)
+        records.append(analysed | {"stage": "Primary analysis", "note": note})
+        with_value = f"{WITH_VALUE} {context.primary.visit}"
+        if results.has("flow", "patients", level=with_value, arm=arm):
+            stage = f"{WITH_VALUE} {_together(context.primary.visit)}"
+            records.append(_flow_row(context, ANALYSIS, with_value, arm) | {"stage": stage})
+    frame = pd.DataFrame(records)
+    for (_, arm), rows in frame.groupby(["phase", "arm"], sort=False):
+        noted = rows.index[rows["note"].notna()]
+        if arm and len(noted):
+            frame.loc[noted[-1], "note"] += "\nreasons: not provided"
+    return frame
+
+
+def _together(visit: str) -> str:
+    """Return a short visit's name so that no line breaks within it."""
+    return visit.replace(" ", NO_BREAK_SPACE) if len(visit) <= 12 else visit
+
+
+def _flow_row(
+    context: ReportContext, phase: str, stage: str, arm: str = "", visit: str = "", *, aside: bool = False
+) -> dict[str, object]:
+    """One stage of the flow; what the results do not hold stays missing."""
+    patients, lesions = (
+        context.results.get("flow", statistic, level=stage, arm=arm, visit=visit)
+        for statistic in ("patients", "lesions")
+    )
+    return {
+        "phase": phase,
+        "stage": stage,
+        "arm": arm,
+        "patients": patients,
+        "lesions": lesions,
+        "note": None,
+        "aside": aside,
+    }
+
+
+def _lost_note(context: ReportContext, verb: str, stage: str, arm: str, visit: str = "") -> str | None:
+    """Say how many did not reach a stage; None where all did, or where it is not known."""
+    patients, lesions = (
+        context.results.get("flow", statistic, level=stage, arm=arm, visit=visit)
+        for statistic in ("patients_lost", "lesions_lost")
+    )
+    if not patients:
+        return None
+    words = [counted(patients, "patient")] + ([] if lesions is None else [counted(lesions, "lesion")])
+    return f"{verb}: {', '.join(word.replace(' ', NO_BREAK_SPACE) for word in words)}"
 
 
 def profile_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFrame:

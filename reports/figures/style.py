@@ -10,9 +10,10 @@ figure takes the page's text colour and works in its dark scheme; the PNG keeps 
 
 from __future__ import annotations
 
-import textwrap
+import re
+import warnings
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -124,7 +125,9 @@ def house_style() -> Iterator[None]:
     """Draw with the house's settings, whatever the user's matplotlibrc says, and restore theirs after."""
     import matplotlib
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A letter that the font lacks is drawn as a box; caption and alternative text hold the name itself.
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
@@ -190,13 +193,48 @@ def text_width(figure: Figure, text: str, size: float = 9, weight: str = "normal
     return float(extent.width / figure.dpi)
 
 
-def wrap(figure: Figure, text: str, inches: float, size: float = 9, weight: str = "normal") -> str:
-    """``text`` broken at spaces so that each line fits ``inches``; a longer word keeps its line."""
-    for characters in range(max(len(text), 4), 3, -1):
-        lines = textwrap.wrap(text, characters, break_long_words=False, break_on_hyphens=False) or [""]
-        if max(text_width(figure, line, size, weight) for line in lines) <= inches:
-            return "\n".join(lines)
-    return "\n".join(text.split())
+def wrap(
+    figure: Figure, text: str, inches: float, size: float = 9, weight: str = "normal", lines: int = 6
+) -> str:
+    """``text`` broken at spaces so that each line fits ``inches``.
+
+    A longer word is broken within; what would need more than ``lines`` lines ends in an ellipsis.
+    """
+
+    def fits(line: str) -> bool:
+        return text_width(figure, line, size, weight) <= inches
+
+    # No line holds 400 letters: what is cut off here would not have been shown.
+    text, rest = text[: 400 * lines], text[400 * lines :]
+    done: list[str] = []
+    current = ""
+    for word in re.split(r"[ \t\n\r\f\v]+", text.strip(" \t\n\r\f\v")):
+        if current and fits(f"{current} {word}"):
+            current = f"{current} {word}"
+            continue
+        if current:
+            done.append(current)
+        current = word
+        while len(done) <= lines and len(current) > 1 and not fits(current):
+            head = _fitting(current, fits)
+            done.append(current[:head])
+            current = current[head:]
+    done.append(current)
+    if len(done) > lines or rest:
+        done = done[:lines]
+        while done[-1] and not fits(done[-1] + "…"):
+            done[-1] = done[-1][:-1]
+        done[-1] = done[-1].rstrip() + "…"
+    return "\n".join(done)
+
+
+def _fitting(word: str, fits: Callable[[str], bool]) -> int:
+    """How many letters of a word fit, at least one."""
+    low, high = 1, len(word)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(word[:middle]) else (low, middle - 1)
+    return low
 
 
 def axis_name(label: str, unit: str, higher_is_better: bool | None = None) -> str:
