@@ -79,6 +79,14 @@ class Conduct(StrictTable):
     allocation, concealment, sides, blinding, analysis_plan, prespecified, sample_size : str or None
         How lesions or patients were allocated, how that was concealed, whether sides were randomised or
         fixed, who was blinded, the date of the analysis plan, what was prespecified, the sample-size basis.
+    rationale, eligibility, setting, interventions, timing : str or None
+        Why this design and how body sites were found; who and which sites were eligible; where; what was done,
+        with enough detail to repeat it; whether a patient's sites were treated at once or one after another.
+    implementation, similarity, harms_collection, dates, interim, changes : str or None
+        Who enrolled and assigned; how alike the treatments looked; how harms were asked for; dates of
+        recruitment and follow-up; interim looks and stopping; changes after the trial began.
+    patient_involvement, protocol_access, data_sharing, funding, conflicts : str or None
+        What reporting guidelines ask for beside the trial itself.
     data_origin : {"observed", "synthetic", "reconstructed"}
         Stamped on every page of a report unless observed.
     """
@@ -90,6 +98,22 @@ class Conduct(StrictTable):
     analysis_plan: str | None = None
     prespecified: str | None = None
     sample_size: str | None = None
+    rationale: str | None = None
+    eligibility: str | None = None
+    setting: str | None = None
+    interventions: str | None = None
+    timing: str | None = None
+    implementation: str | None = None
+    similarity: str | None = None
+    harms_collection: str | None = None
+    dates: str | None = None
+    interim: str | None = None
+    changes: str | None = None
+    patient_involvement: str | None = None
+    protocol_access: str | None = None
+    data_sharing: str | None = None
+    funding: str | None = None
+    conflicts: str | None = None
     data_origin: Literal["observed", "synthetic", "reconstructed"] = "observed"
 
 

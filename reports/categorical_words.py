@@ -8,14 +8,14 @@ from outcomes.protocol import Analysis
 from reports.bibliography.citations import cite
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
-from reports.narrative import alone, decimals_of_intervals, lower_first
+from reports.narrative import alone, decimals_of_intervals, lower_first, p_clause
 from reports.steps.categorical import WITHOUT_MODEL
 from reports.steps.link_model import MODEL, ODDS, PROBABILITIES
 from reports.tables.categorical import SYNERGY_KINDS, led_by_model, ratio_decimals, synergy_scale
 from reports.verdicts import VerdictLine, lines_of
 
 
-def risks(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+def risks(context: ReportContext, analysis: Analysis, lines: list[VerdictLine], with_p: bool = False) -> str:
     """Say "the probability of “…” was 66 % with A + B, against 11 % with A alone (risk difference …) and …"."""
     results, formatter = context.results, context.formatter
     decimals = decimals_of_intervals(*((100 * line.conf_low, 100 * line.conf_high) for line in lines))
@@ -32,6 +32,7 @@ def risks(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) 
             numbers = f"risk difference {estimate} percentage points, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
+        numbers += p_clause(context, line, with_p)
         clauses.append(f"{share(line.reference)} with {alone(context, line.reference)} ({numbers})")
     label = lower_first(context.facts(analysis).label)
     shown = f"{share(lines[0].combination)} with {lines[0].combination}"
@@ -278,7 +279,7 @@ def _ranks_beside(context: ReportContext, name: str) -> str:
         )
     if context.results.select(analysis=name, statistic="supplement_p_brunner_munzel"):
         return (
-            f"The Brunner-Munzel test{cite('brunner-munzel')}, which allows unequal spread, stands in the tables too."
+            f"The Brunner-Munzel test{cite('brunner-munzel')}, for unequal spread, stands in the tables too."
         )
     return ""
 

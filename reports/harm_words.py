@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.context import ReportContext
 from reports.format import NARROW_SPACE, counted, join_words
-from reports.steps.harms import ANY, PATIENT_LEVEL, SEVERE
+from reports.steps.harms import ANY, LEVEL, PATIENT_LEVEL, SEVERE
 
 
 def harm_line(context: ReportContext) -> str:
@@ -89,3 +89,31 @@ def _most_frequent(
             if row.level not in (ANY, SEVERE) and row.value:
                 often[row.level] = max(often.get(row.level, 0.0), float(row.value))
     return sorted(often, key=lambda term: -often[term])[:most]
+
+
+def every_harm(context: ReportContext) -> str:
+    """Say how many patients had any event; empty where nothing of harm was provided."""
+    results, formatter = context.results, context.formatter
+    if not results.has("harms", "events"):
+        return ""
+    total = counted(results.number("harms", "patients_at_risk", arm=""), "patient")
+    some = results.number("harms", "patients", arm="", level=ANY)
+    if not some:
+        upper = formatter.percent(results.value("harms", "patients_conf_high", arm="", level=ANY))
+        return f"No adverse event was recorded in {total} (upper {formatter.level(LEVEL)} limit {upper})."
+    share = formatter.percent(results.value("harms", "patients_proportion", arm="", level=ANY))
+    return f"An adverse event was recorded in {formatter.whole(some)} of {total} ({share})."
+
+
+def other_harms(context: ReportContext) -> str:
+    """Name the events that `harm_line` leaves out, with how many patients had each; empty where there is none."""
+    results = context.results
+    combination = results.text(context.primary.name, "combination")
+    unit = "lesions" if context.protocol.is_within_patient else "patients"
+    told = _most_frequent(context, combination, context.protocol.arms.parts(combination), unit)
+    others = [
+        f"{row.level} ({counted(float(row.value), 'patient')})"
+        for row in results.select(analysis="harms", statistic="patients", arm="")
+        if row.level not in (ANY, SEVERE, *told) and row.value
+    ]
+    return f"Other events: {join_words(others)}." if others else ""

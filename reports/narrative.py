@@ -91,13 +91,27 @@ def lower_first(text: str) -> str:
     return text if is_name or abbreviated else text[:1].lower() + text[1:]
 
 
-def answer(context: ReportContext, analysis: Analysis | None = None) -> tuple[str, ...]:
-    """Return the answer in at most three sentences: how much, whether better than every part, whether synergy."""
+def answer(context: ReportContext, analysis: Analysis | None = None, with_p: bool = False) -> tuple[str, ...]:
+    """Return the answer in at most three sentences: how much, whether better than every part, whether synergy.
+
+    Parameters
+    ----------
+    context
+        Protocol and results.
+    analysis
+        Which analysis; by default the primary one.
+    with_p
+        Whether each comparison has its p-value, as a manuscript wants and a first screen does not.
+    """
     analysis = analysis or context.primary
     alike = all_alike(context, analysis)
     if alike:
         return (alike,)
-    sentences = [_how_much(context, analysis), _joint(context, analysis), _synergy(context, analysis)]
+    sentences = [
+        _how_much(context, analysis, with_p),
+        _joint(context, analysis),
+        _synergy(context, analysis, with_p),
+    ]
     return tuple(sentence for sentence in sentences if sentence)
 
 
@@ -130,21 +144,26 @@ def alike_words(context: ReportContext, analysis: Analysis) -> str:
     return f"no {unit} of any arm responded" if sentence.startswith("No") else f"every {unit} responded"
 
 
-def _how_much(context: ReportContext, analysis: Analysis) -> str:
+def p_clause(context: ReportContext, line: VerdictLine, with_p: bool) -> str:
+    """Return "; p = .03" for the end of a comparison's numbers; empty where it is not wanted, or there is none."""
+    return f"; {context.formatter.p_phrase(line.p_value)}" if with_p and not math.isnan(line.p_value) else ""
+
+
+def _how_much(context: ReportContext, analysis: Analysis, with_p: bool) -> str:
     lines = [line for line in context.lines("part", analysis.name) if line.estimable]
     if not lines:
         return f"How {context.results.text(analysis.name, 'combination')} compares with its parts is not estimable."
     show = context.results.text(analysis.name, "scale_show")
     if show == "probability":
-        return _superiority(context, analysis, lines)
+        return _superiority(context, analysis, lines, with_p)
     if show == "percentage points":
         risks = context.results.text(analysis.name, "led_by") == "model"
         return (
-            str(_categorical().risks(context, analysis, lines))
+            str(_categorical().risks(context, analysis, lines, with_p))
             if risks
-            else _shares(context, analysis, lines)
+            else _shares(context, analysis, lines, with_p)
         )
-    return _means(context, analysis, lines)
+    return _means(context, analysis, lines, with_p)
 
 
 def _categorical() -> ModuleType:
@@ -154,7 +173,7 @@ def _categorical() -> ModuleType:
     return categorical_words
 
 
-def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine], with_p: bool) -> str:
     """Say "At Week 24 repigmentation averaged 58 % with A + B, against 31 % with A alone (difference …) and …"."""
     results, formatter, facts = context.results, context.formatter, context.facts(analysis)
     unit = results.text(analysis.name, "scale_unit")
@@ -175,6 +194,7 @@ def _means(context: ReportContext, analysis: Analysis, lines: list[VerdictLine])
             numbers = f"{noun} {_with_unit(estimate, unit)}, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
+        numbers += p_clause(context, line, with_p)
         clauses.append(f"{mean(line.reference)} with {alone(context, line.reference)} ({numbers})")
     subject = _measured(context, analysis)
     before = _before_treatment(context, analysis, decimals)
@@ -212,7 +232,7 @@ def _measured(context: ReportContext, analysis: Analysis) -> str:
     return label
 
 
-def _superiority(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+def _superiority(context: ReportContext, analysis: Analysis, lines: list[VerdictLine], with_p: bool) -> str:
     """Say "the median grade was G4 with A + B, against G2 with A alone (probability of superiority …) and …"."""
     formatter, results = context.formatter, context.results
     facts = context.facts(analysis)
@@ -235,6 +255,7 @@ def _superiority(context: ReportContext, analysis: Analysis, lines: list[Verdict
             numbers = f"{within}probability of superiority {estimate}, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
+        numbers += p_clause(context, line, with_p)
         grade = median(line, "reference")
         clauses.append(f"{grade} with {alone(context, line.reference)} ({numbers})")
     shown = f"{median(lines[0], 'combination')} with {lines[0].combination}"
@@ -274,7 +295,7 @@ def superiority_note(context: ReportContext, analysis: Analysis | None = None) -
     return f"Probability of superiority: the chance that {chance}, ties counting half."
 
 
-def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]) -> str:
+def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine], with_p: bool) -> str:
     """Say "40 % responded with A + B, against 10 % with A alone (difference 30 percentage points, …)"."""
     results, formatter = context.results, context.formatter
     name = f"{analysis.name}/observed"
@@ -297,6 +318,7 @@ def _shares(context: ReportContext, analysis: Analysis, lines: list[VerdictLine]
             numbers = f"{what} {estimate} percentage points, {level} CI {interval}"
         else:
             numbers = f"{estimate}, {interval}"
+        numbers += p_clause(context, line, with_p)
         clauses.append(f"{share(line.reference)} with {alone(context, line.reference)} ({numbers})")
     whose = "lesions" if context.facts(analysis).level == "lesion" else "patients"
     label = lower_first(context.facts(analysis).label)
@@ -376,7 +398,7 @@ def _joint_not_assessable(context: ReportContext, analysis: Analysis, joint: Ver
     return sentence_case(f"{'; '.join([*clauses, whole])}.")
 
 
-def _synergy(context: ReportContext, analysis: Analysis) -> str:
+def _synergy(context: ReportContext, analysis: Analysis, with_p: bool) -> str:
     """Say whether the combination exceeded what its parts would add up to."""
     lines = context.lines("interaction", analysis.name)
     if not lines:
@@ -393,6 +415,9 @@ def _synergy(context: ReportContext, analysis: Analysis) -> str:
     decimals = decimals_of_intervals((factor * line.conf_low, factor * line.conf_high))
     unit = "percentage points" if factor == 100.0 else context.results.text(analysis.name, "scale_unit")
     interval = formatter.interval(factor * line.conf_low, factor * line.conf_high, decimals)
+    if with_p:
+        level = formatter.level(context.level(analysis.name))
+        interval = f"{level} CI {interval}{p_clause(context, line, with_p)}"
     excess = _with_unit(formatter.number(factor * line.estimate, decimals), unit)
     if len(lines) > 1 or len(context.protocol.arms[line.combination]) > 2:
         # One of several pairs of components, on a background of the others: no synergy of the whole.

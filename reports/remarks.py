@@ -49,8 +49,20 @@ def named_outcome(context: ReportContext, analysis: Analysis) -> str:
     return f"{label} at {analysis.visit}" if len(same) > 1 else label
 
 
-def sensitivity_sentence(context: ReportContext) -> str:
-    """Say whether the primary answer holds under the other assumptions, and under every other reconstruction."""
+def sensitivity_sentence(
+    context: ReportContext, assumptions: str = "each of the assumptions below", binding: bool = True
+) -> str:
+    """Say whether the primary answer holds under the other assumptions, and under every other reconstruction.
+
+    Parameters
+    ----------
+    context
+        Protocol and results.
+    assumptions
+        What the others are called where the sentence stands.
+    binding
+        Whether the comparison that binds the min test is named too.
+    """
     name = f"{context.primary.name}/sensitivity"
     variants = context.results.distinct("level", analysis=name, statistic="min_test_p")
     if not variants:
@@ -67,12 +79,12 @@ def sensitivity_sentence(context: ReportContext) -> str:
         return f"The primary answer does not hold under every assumption: it changes with {joined}."
     joint = context.lines("min_test")
     if not joint or math.isnan(joint[0].p_value):
-        return "The answer holds under each of the assumptions below."
+        return f"The answer holds under {assumptions}."
     alternatives = context.protocol.data.alternatives
     which = (
         f"under all {in_words(len(alternatives) + 1)} reconstructions that the published numbers allow"
         if alternatives and len(alternatives) == len(variants)
-        else "under each of the assumptions below"
+        else f"under {assumptions}"
     )
     if not joint[0].answer.startswith("better"):
         return f"The answer holds {which}: better than every part is not shown."
@@ -84,11 +96,14 @@ def sensitivity_sentence(context: ReportContext) -> str:
     ]
     found = [context.results.number(name, "min_test_p", level=one) for one in variants]
     largest = max(p for p in (joint[0].p_value, *found, *others) if not math.isnan(p))
-    binding = max(context.lines("part"), key=lambda line: line.p_value)
+    p = context.formatter.p_phrase(largest)
+    sentence = f"The answer holds {which}: better than every part (largest min test {p})."
+    if not binding:
+        return sentence
+    hardest = max(context.lines("part"), key=lambda line: line.p_value)
     return (
-        f"The answer holds {which}: better than every part (largest min test {context.formatter.p_phrase(largest)}). "
-        f"The comparison that binds the min test is that with {binding.reference} "
-        f"({'two' if context.primary.sided == 2 else 'one'}-sided {context.formatter.exact_p(binding.p_value)})."
+        f"{sentence} The comparison that binds the min test is that with {hardest.reference} "
+        f"({'two' if context.primary.sided == 2 else 'one'}-sided {context.formatter.exact_p(hardest.p_value)})."
     )
 
 

@@ -21,8 +21,10 @@ from reports.sections.parts import Parts
 from reports.sections.provenance import provenance
 from reports.sections.referee import referee
 from reports.sections.references import references
+from reports.sections.results_text import results_text
 from reports.sections.scales import scales
 from reports.sections.sensitivity import sensitivity
+from reports.sections.subgroups import subgroups
 from reports.sections.verdict import verdict
 
 SECTIONS: dict[str, tuple[str, Callable[[Parts], Iterator[Block]]]] = {
@@ -34,9 +36,11 @@ SECTIONS: dict[str, tuple[str, Callable[[Parts], Iterator[Block]]]] = {
     "verdict": ("What the combination adds", verdict),
     "scales": ("The same question on other scales", scales),
     "sensitivity": ("How far the answer rests on assumptions", sensitivity),
+    "subgroups": ("By subgroup", subgroups),
     "naive": ("What ignoring the pairing would have said", naive),
     "harms": ("Harm and downtime", harms),
     "diagnostics": ("Does the model fit?", diagnostics),
+    "results-text": ("Results, ready to paste", results_text),
     "methods": ("Methods", methods_section),
     "referee": ("What a referee asks for", referee),
     "limitations": ("Limitations", limitations),
