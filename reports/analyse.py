@@ -24,6 +24,7 @@ from reports.steps.naive import add_carry_across, add_naive
 from reports.steps.observed import add_observed, observed_values
 from reports.steps.over_visits import add_over_visits
 from reports.steps.sensitivity import add_sensitivity
+from reports.steps.subgroups import add_subgroups
 from reports.steps.units import add_populations, planned_rows
 
 Progress = Callable[[str], None]
@@ -175,6 +176,7 @@ def _beside_primary(trial: Trial, primary: AnalysedEndpoint, out: ResultsBuilder
     )
     over_visits = add_over_visits(trial, analysis, facts, primary.data, scope) if primary.model else None
     add_sensitivity(trial, analysis, facts, primary.data, scope, primary.model, over_visits)
+    add_subgroups(trial, analysis, facts, primary.data, primary.model, scope)
     if primary.model is None or primary.verdict is None:
         return
     add_diagnostics(primary.model, trial.protocol.arms, scope.scope(analysis=f"{analysis.name}/diagnostics"))
