@@ -16,6 +16,7 @@ __all__ = [
     "ModelError",
     "NotEstimableError",
     "ProtocolError",
+    "RebuildError",
     "ReportError",
     "ScenarioError",
     "ScoringError",
@@ -263,6 +264,10 @@ class ScenarioError(TandemError):
 
 class ReportError(TandemError):
     """A report cannot be rendered or its directory cannot be written."""
+
+
+class RebuildError(ReportError):
+    """A report cannot be built again without being told more: where its trial is, or how it was made."""
 
 
 def _shown(value: object) -> str:

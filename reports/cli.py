@@ -1,8 +1,8 @@
 """The command ``tandem``: everything a session can do, from a terminal or a CI job.
 
 Exit codes: 0 done; 1 the data or a model failed, said in one block on stderr; 2 the command was not
-understood; 130 stopped by Ctrl-C. Heavy packages are imported inside the commands, so that ``tandem --help``
-is there at once.
+understood; 3 a report is not what a rebuild gives; 130 stopped by Ctrl-C, 143 by SIGTERM. Heavy packages
+are imported inside the commands, so that ``tandem --help`` is there at once.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from typing import Any, NoReturn
 
 import click
 
-from reports.console import STOPPED, Stages, definition, failures
+from reports.console import (
+    DRIFT,
+    STOPPED,
+    TERMINATED,
+    Stages,
+    Terminated,
+    definition,
+    failures,
+    termination,
+)
 from reports.render import DEFAULT_FORMATS, FORMATS
 
 _DEMO_SCENARIO, _DEMO_SEED = "synergy/within-patient", 42
@@ -42,10 +51,11 @@ class _Command(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
+            with termination():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
             click.echo("\nStopped; nothing is half-written.", err=True)
-            ctx.exit(STOPPED)
+            ctx.exit(TERMINATED if isinstance(stop, Terminated) else STOPPED)
 
 
 def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -74,7 +84,7 @@ def _formats(_: click.Context, __: click.Parameter, text: str) -> tuple[str, ...
     if unknown or not asked:
         named = ", ".join(repr(name) for name in unknown) or "an empty list"
         raise click.BadParameter(f"{named} is not among the formats of this version; available: {available}.")
-    return asked
+    return tuple(name for name in FORMATS if name in asked)
 
 
 def _usage(message: str) -> NoReturn:
@@ -88,6 +98,13 @@ def _new_directory(directory: Path, overwrite: bool) -> None:
 
 
 _OVERWRITE = click.option("--overwrite", is_flag=True, help="Replace a trial that DIR holds already.")
+_OPTIONS = click.option(
+    "--report",
+    "options",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Style, sections and their titles; by default report.toml beside the trial, where there is one.",
+)
 _DIRECTORY = click.argument("directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 
 
@@ -106,19 +123,58 @@ def demo(directory: Path, overwrite: bool) -> None:
     _write_report(directory / "trial.toml", directory / "report", DEFAULT_FORMATS)
 
 
-@main.command(short_help="Start a trial: a commented trial.toml and CSV headers.")
+@main.command(short_help="Start a trial: trial.toml, CSV headers, a CI workflow.")
 @_DIRECTORY
 @click.option(
     "--design",
-    required=True,
     type=click.Choice(_STARTERS),
     help="within-patient: lesions or sides of one patient get different arms; parallel: each patient has one.",
 )
-def init(directory: Path, design: str) -> None:
-    """Write a commented trial.toml and CSV files with their headers into DIR."""
+@click.option(
+    "--ci",
+    type=click.Choice(["github"]),
+    help="Also write a workflow that builds, verifies and keeps the report on each push.",
+)
+def init(directory: Path, design: str | None, ci: str | None) -> None:
+    """Write a commented trial.toml and CSV files with their headers into DIR.
+
+    With --ci, the workflow too; where DIR holds a trial already, --design is left out and only the workflow is written.
+    """
+    starter = {} if design is None else _starter(directory, design)
+    if design is None and (ci is None or not (directory / "trial.toml").exists()):
+        _usage(
+            "--design is needed: "
+            + " or ".join(_STARTERS)
+            + "; it is left out only beside --ci where DIR has a trial."
+        )
+    if ci is not None:
+        from reports.workflow import github_workflow
+
+        workflow = github_workflow(directory)
+        if workflow.path.exists():
+            _usage(f"{workflow.path} exists already, and nothing is overwritten.")
+        starter[workflow.path] = workflow.text.encode()
+    with failures():
+        for path, content in starter.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    _say("Written:")
+    for path in starter:
+        _say(f"  {path}")
+    if design is not None:
+        _say("Describe the trial in trial.toml, fill the CSV files, then see what is missing:")
+        _say(f"  tandem check {directory / 'trial.toml'}")
+    if ci is not None:
+        _say(
+            "Commit the workflow with the trial: each push then builds the report, verifies it and keeps it."
+        )
+
+
+def _starter(directory: Path, design: str) -> dict[Path, bytes]:
+    """Return the files to start a trial of a design with; none of them may exist."""
     from importlib.resources import files
 
-    starter = sorted(
+    found = sorted(
         (
             item
             for item in (files("reports") / "templates" / design).iterdir()
@@ -126,20 +182,12 @@ def init(directory: Path, design: str) -> None:
         ),
         key=lambda item: item.name,
     )
-    present = [item.name for item in starter if (directory / item.name).exists()]
+    present = [item.name for item in found if (directory / item.name).exists()]
     if present:
         _usage(
             f"{directory} holds {', '.join(present)} already, and nothing is overwritten. Choose another directory."
         )
-    with failures():
-        directory.mkdir(parents=True, exist_ok=True)
-        for item in starter:
-            (directory / item.name).write_bytes(item.read_bytes())
-    _say("Written:")
-    for item in starter:
-        _say(f"  {directory / item.name}")
-    _say("Describe the trial in trial.toml, fill the CSV files, then see what is missing:")
-    _say(f"  tandem check {directory / 'trial.toml'}")
+    return {directory / item.name: item.read_bytes() for item in found}
 
 
 @main.command(short_help="Validate a trial's protocol and data.")
@@ -219,9 +267,47 @@ def simulate(scenario: str | None, directory: Path | None, seed: int, listing: b
     callback=_formats,
     help=f"Formats with commas between them: {', '.join(FORMATS)}.",
 )
-def report(trial: Path, output: Path, formats: tuple[str, ...]) -> None:
+@_OPTIONS
+@click.option(
+    "--second-opinion",
+    is_flag=True,
+    help="Fit the primary model by other programs too (statsmodels; R where Rscript is found), and show both.",
+)
+def report(
+    trial: Path, output: Path, formats: tuple[str, ...], options: Path | None, second_opinion: bool
+) -> None:
     """Analyse a trial and write its report: report.html and the rest into DIR."""
-    _write_report(_protocol_path(trial), output, formats)
+    _write_report(_protocol_path(trial), output, formats, options, second_opinion)
+
+
+@main.command(short_help="Build a report again and compare every byte.")
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--trial",
+    type=click.Path(path_type=Path),
+    metavar="TRIAL.TOML",
+    help="The report's trial, where it is not where it was when the report was made.",
+)
+@_OPTIONS
+def verify(directory: Path, trial: Path | None, options: Path | None) -> None:
+    """Build the report in DIR again, in a temporary directory, and compare.
+
+    Ends with 0 where it is identical, with 3 where it is not; then a changed input, a changed version, a report
+    that was edited and the numbers that changed are each named. Nothing in DIR is changed.
+    """
+    from outcomes.errors import RebuildError
+
+    with failures(trial), Stages() as stages:
+        from reports.verify import verify_report
+
+        try:
+            found = verify_report(directory, trial, options=options, progress=stages)
+        except RebuildError as error:
+            _usage(str(error))
+    for line in found.lines():
+        _say(line)
+    if not found.identical:
+        raise click.exceptions.Exit(DRIFT)
 
 
 @main.command(short_help="List or explain the outcome instruments.")
@@ -248,11 +334,21 @@ def _protocol_path(trial: Path) -> Path:
     return trial / "trial.toml" if trial.is_dir() else trial
 
 
-def _write_report(trial: Path, output: Path, formats: tuple[str, ...]) -> None:
+def _write_report(
+    trial: Path,
+    output: Path,
+    formats: tuple[str, ...],
+    options: Path | None = None,
+    second_opinion: bool = False,
+) -> None:
     with failures(trial), Stages() as stages:
         from reports.report import build_report
 
-        written = build_report(trial, output, formats, stages)
+        written = build_report(trial, output, formats, stages, options=options, second_opinion=second_opinion)
     _say("The report:")
     for path in written.reports:
         _say(f"  {path}")
+    if written.kept:
+        _say("Of an earlier report, and changed since, so left as they are:")
+        for path in written.kept:
+            _say(f"  {path}")

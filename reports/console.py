@@ -22,8 +22,37 @@ FAILED = 1
 USAGE = 2
 """Exit code: the command was not understood."""
 
+DRIFT = 3
+"""Exit code: a report is not what a rebuild gives."""
+
 STOPPED = 130
 """Exit code after Ctrl-C, as shells expect it (128 + SIGINT)."""
+
+TERMINATED = 143
+"""Exit code after SIGTERM, likewise."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM, as batch systems and CI do: what Ctrl-C undoes is undone too."""
+
+
+@contextmanager
+def termination() -> Iterator[None]:
+    """Turn SIGTERM into an exception, so that nothing is left half-written; only in the main thread, as signals are."""
+    import signal
+    import threading
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_the_commands_are_listed_whole_in_the_order_of_use() -> None:
     lines = run("--help").stdout.split("Commands:")[1].splitlines()
     listed = [line.split()[0] for line in lines if line.strip()]
-    assert listed == ["demo", "init", "check", "simulate", "report", "instruments"]
+    assert listed == ["demo", "init", "check", "simulate", "report", "verify", "instruments"]
     assert not any(line.endswith("...") for line in lines)
 
 
@@ -75,6 +75,10 @@ def test_the_version_is_that_of_the_package() -> None:
         ("report", "trial.toml", "-o", "out", "--colour"),
         ("init", "new", "--design", "crossover"),
         ("init", "new"),
+        ("init", "new", "--ci", "github"),
+        ("init", "new", "--design", "parallel", "--ci", "gitlab"),
+        ("verify",),
+        ("verify", "missing"),
         ("simulate",),
         ("simulate", "synergy/within-patient", "new", "--seed", "x"),
         ("simulate", "wonder/within-patient", "new"),

@@ -89,9 +89,8 @@ def test_sections_stand_in_their_order(page):
 def test_nothing_is_fetched_and_nothing_tells_the_time_or_the_place(page, sound_trials):
     assert "http" not in page.replace("http-equiv", "")
     assert not re.search(r"20\d\d-\d\d-\d\d", page)
-    # The command stands in it as it was typed; the directories of this machine nowhere else.
-    home = str(sound_trials["within-patient"])
-    assert page.count(home) == page.count(f"{home}/trial.toml")
+    assert str(sound_trials["within-patient"]) not in page
+    assert "tandem report trial.toml" in page
 
 
 def test_the_stamp_is_on_the_page(page):
@@ -131,7 +130,7 @@ def test_a_build_that_fails_while_writing_leaves_the_directory_as_it_was(sound_t
     def fail(*arguments, **options):
         raise ReportError("the disc is full")
 
-    monkeypatch.setattr("reports.manifest.write_manifest", fail)
+    monkeypatch.setattr("reports.build.write_manifest", fail)
     for out in (tmp_path / "new" / "deep" / "out", tmp_path / "old"):
         if out.name == "old":
             out.mkdir()
