@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from reports.document import Block
 from reports.sections.baseline import baseline
+from reports.sections.checklist import checklist
 from reports.sections.diagnostics import diagnostics
 from reports.sections.estimand import estimand
 from reports.sections.flow import flow
@@ -44,6 +45,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Parts], Iterator[Block]]]] = {
     "methods": ("Methods", methods_section),
     "referee": ("What a referee asks for", referee),
     "limitations": ("Limitations", limitations),
+    "checklist": ("Reporting checklist", checklist),
     "references": ("References", references),
     "provenance": ("Provenance", provenance),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from outcomes.protocol import Analysis
+from outcomes.protocol import Analysis, Conduct
 from reports.context import ReportContext
 from reports.tables.cells import number
 from reports.tables.value import Cell, Column, Row, Table
@@ -105,4 +105,27 @@ def referee_items(context: ReportContext) -> tuple[tuple[str, str], ...]:
         ("Prespecified", conduct.prespecified),
         ("Sample size", conduct.sample_size),
     ]
-    return tuple((term, text or NOT_PROVIDED) for term, text in items)
+    asked = tuple((term, text or NOT_PROVIDED) for term, text in items)
+    return asked + tuple((term, text) for term, text in _further(conduct) if text)
+
+
+def _further(conduct: Conduct) -> tuple[tuple[str, str | None], ...]:
+    """Return what reporting guidelines ask for beside, which stands in the report where the protocol gives it."""
+    return (
+        ("Rationale", conduct.rationale),
+        ("Eligibility", conduct.eligibility),
+        ("Setting", conduct.setting),
+        ("Interventions", conduct.interventions),
+        ("Sequential or concurrent", conduct.timing),
+        ("Enrolment and assignment", conduct.implementation),
+        ("Similarity of the treatments", conduct.similarity),
+        ("How harms were collected", conduct.harms_collection),
+        ("Dates", conduct.dates),
+        ("Interim analyses and stopping", conduct.interim),
+        ("Changes after the trial began", conduct.changes),
+        ("Patient involvement", conduct.patient_involvement),
+        ("Access to the protocol", conduct.protocol_access),
+        ("Data sharing", conduct.data_sharing),
+        ("Funding", conduct.funding),
+        ("Conflicts of interest", conduct.conflicts),
+    )
