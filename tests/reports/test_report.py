@@ -81,7 +81,7 @@ def test_every_number_of_answer_and_verdict_is_in_the_results(built, page):
 
 
 def test_sections_stand_in_their_order(page):
-    keys = re.findall(r'<section id="([a-z]+)"', page)
+    keys = re.findall(r'<section id="([a-z-]+)"', page)
     assert keys == [key for key in SECTIONS if key in keys]
     assert set(SECTIONS) - set(keys) == set()
 
