@@ -7,8 +7,12 @@ opens offline and tells nobody that it was opened. What a page looks like is dec
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
 
 from reports.document import (
     Block,
@@ -22,28 +26,50 @@ from reports.document import (
     Paragraph,
     Verbatim,
 )
-from reports.render.grid import grid_of
+from reports.render.characters import printable
+from reports.render.html_table import Targets, anchor, table_markup
+from reports.render.html_text import css_string, label, prose, verbatim
 from reports.tables.value import Table
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
 _SVG_SIZE = re.compile(r'(<svg\b[^>]*?)\s(?:width|height)="[^"]*"')
 _SVG_NAMESPACE = re.compile(r'\sxmlns(?::\w+)?="[^"]*"')
 
 
 def render_html(document: Document) -> str:
     """Return the page of a report, as text that ends in a line feed."""
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            document=document,
-            labels=document.labels,
-        )
+    environment = _environment()
+    labels = document.labels
+    targets = Targets(labels)
+
+    def number_of(name: str) -> str:
+        return labels[name]
+
+    def table_of(table: Table) -> Markup:
+        return table_markup(table, labels[f"table:{table.name}"], targets)
+
+    scripts = {name: _tidied(environment.get_template(f"{name}.js").render()) for name in ("early", "report")}
+    page = environment.get_template("report.html.j2").render(
+        document=document,
+        labels=labels,
+        number_of=number_of,
+        table_of=table_of,
+        early=Markup(scripts["early"]),
+        script=Markup(scripts["report"]),
+        script_sources=Markup(" ").join(map(_source, scripts.values())),
     )
-    # Templates leave lines of blanks behind; two files with the same content should not differ in them.
-    return re.sub(r"\n\s*\n+", "\n", page).strip() + "\n"
+    return _tidied(page) + "\n"
+
+
+def _tidied(text: str) -> str:
+    """Return text without the lines of blanks that templates leave behind."""
+    return re.sub(r"\n\s*\n+", "\n", text).strip()
+
+
+def _source(script: str) -> Markup:
+    """Return a script as the page's policy allows it: by its hash, so that no other runs."""
+    return Markup(f"'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'")
 
 
 @lru_cache(maxsize=1)
@@ -56,34 +82,32 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        extensions=["jinja2.ext.loopcontrols"],
     )
     environment.globals.update(
-        grid_of=grid_of,
         anchor=_anchor,
+        counted=_counted,
+        css_string=css_string,
         inline_svg=inline_svg,
-        kind_of=_kind_of,
-        prose=prose,
-        stacks=stacks,
         is_long=is_long,
+        kind_of=_kind_of,
+        label=label,
+        printable=printable,
+        prose=prose,
+        verbatim=verbatim,
     )
     return environment
 
 
-_UNBROKEN = re.compile(r"\bp (?:=|&lt;|&gt;) [0-9.·]+[0-9]")
+def _anchor(name: str) -> Markup:
+    return Markup(anchor(name))
 
 
-def prose(text: str) -> str:
-    """Return text escaped, with p-values that no line break divides."""
-    from markupsafe import Markup, escape
-
-    return Markup(_UNBROKEN.sub(r'<span class="unbroken">\g<0></span>', str(escape(text))))
+def _counted(rows: int) -> str:
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
 
 
-def inline_svg(figure: Figure) -> str:
+def inline_svg(figure: Figure) -> Markup:
     """Return a figure's SVG ready to stand in a page: no prolog, no fixed size, labelled with its finding."""
-    from markupsafe import Markup, escape
-
     svg = figure.svg[figure.svg.index("<svg") :].strip()
     head, body = svg.split(">", 1)
     head = _SVG_NAMESPACE.sub("", head)
@@ -93,14 +117,7 @@ def inline_svg(figure: Figure) -> str:
     # The label replaces a title of the figure's own, which browsers would show as a tooltip over the whole
     # drawing.
     body = re.sub(r"<title>.*?</title>", "", body, count=1, flags=re.DOTALL)
-    return Markup(f'{head} role="img" aria-label="{escape(figure.alt_text)}">{body}')
-
-
-def stacks(table: Table) -> bool:
-    """Whether a table's rows become blocks on a phone: where words answer each row, with one line of headers."""
-    return any(column.kind == "text" for column in table.columns[1:]) and not any(
-        column.spanner for column in table.columns
-    )
+    return Markup(f'{head} role="img" aria-label="{escape(printable(figure.alt_text))}">{body}')
 
 
 _LONG = 45
@@ -144,11 +161,6 @@ _KINDS: dict[type, str] = {
     Table: "table",
     Verbatim: "verbatim",
 }
-
-
-def _anchor(label: str) -> str:
-    """Return the page's anchor of what a document labels: "table:flow" stands at "table-flow"."""
-    return label.removeprefix("section:").replace(":", "-")
 
 
 def _kind_of(block: object) -> str:

@@ -1,5 +1,7 @@
 import re
-from dataclasses import dataclass
+from base64 import b64encode
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
@@ -18,9 +20,11 @@ from reports.document import (
     Headline,
     Paragraph,
     Section,
+    Verbatim,
 )
 from reports.render.grid import grid_of as laid_out
 from reports.render.html import inline_svg, render_html
+from reports.render.html_text import css_string, label, prose
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
 
@@ -162,7 +166,7 @@ def test_the_first_screen_comes_first(page):
 
 
 def test_the_stamp_stands_on_the_screen_and_on_every_printed_page(page):
-    assert '<div class="stamp" role="note">Synthetic data</div>' in page
+    assert '<aside class="stamp" aria-label="Origin of the data">Synthetic data</aside>' in page
     assert '<div class="running" aria-hidden="true"><span>Synthetic data</span></div>' in page
     assert "Synthetic" not in render_html(make_document(stamp=""))
 
@@ -314,11 +318,15 @@ def test_numbers_stand_under_each_other_by_room_that_is_not_text():
 
 
 def test_a_spreadsheet_gets_a_cell_for_each_number(page):
-    """The script that copies takes the text of each `.v`, and fills up to the table's own columns."""
+    """The script that copies takes the text of each `.v` or of the cell, and fills up to the table's own columns."""
     row = page[page.index("face &lt;1 cm") : page.index("</tbody>")]
-    assert re.findall(r'<span class="v">(.*?)</span>', row) == ["8.8", "2", "−3", "−10.5", "4.5", "worse"]
-    spans = re.findall(r'<t[dh] class="[a-z ]+"(?: colspan="\d+")?(?: data-columns="(\d+)")?>', row)
-    assert sum(int(columns or 1) for columns in spans) == len(AREAS.columns)
+    cells = re.findall(
+        r'<td class="[a-z ]+"(?: colspan="\d+")?(?: data-columns="(\d+)")?(?: data-header="[^"]*")?>(.*?)</td>',
+        row,
+    )
+    held = [re.findall(r'<span class="v">(.*?)</span>', content) or [content] for _, content in cells]
+    assert held == [["8.8", "2"], ["−3"], ["−10.5", "4.5"], ["worse"]]
+    assert sum(int(columns or 1) for columns, _ in cells) == len(AREAS.columns)
 
 
 def test_footnotes_and_source(page):
@@ -390,3 +398,178 @@ def test_a_heading_within_a_table_spans_it(page):
 def test_an_arms_counts_do_not_run_into_its_name(page):
     header = re.sub("<.*?>", "", page[page.index("<thead>") : page.index("</thead>")])
     assert "Laser N = 30 patients n = 30 lesions" in header
+
+
+def test_sections_show_the_numbers_by_which_the_text_refers_to_them(page):
+    assert '<h2 id="how-title"><span class="number">2</span> Methods</h2>' in page
+    assert '<a href="#how"><span class="number">2</span> Methods</a>' in page
+
+
+def test_rows_stand_in_the_group_of_their_heading():
+    def names(row):
+        return [re.sub("<.*?>", "", cell) for cell in re.findall(r"<t[hd] class=.stub.*?</t[hd]>", row)]
+
+    row = Row(Cell("face"), (Cell("1", 1),), indent=1)
+    table = Table(
+        name="groups",
+        title="Groups",
+        columns=(Column("No."),),
+        rows=(
+            Row(Cell("any"), (Cell("2", 2),)),
+            blank_row("Site", 1),
+            row,
+            blank_row("Sex", 1),
+            row,
+            row,
+            Row(Cell("all"), (Cell("3", 3),), kind="total"),
+        ),
+    )
+    bodies = page_of(table).split("<tbody>")[1:]
+    assert [names(body) for body in bodies] == [["any"], ["Site", "face"], ["Sex", "face", "face"], ["all"]]
+    assert ['scope="rowgroup"' in body for body in bodies] == [False, True, True, False]
+
+
+def test_each_header_says_what_it_heads(page):
+    head = page[page.index("<colgroup>") : page.index("</thead>")]
+    assert head.startswith("<colgroup></colgroup><colgroup></colgroup>")
+    assert '<th class="group spanner" data-columns="2" scope="colgroup">Laser' in head
+    assert '<td class="group"></td>' in head, "no empty header"
+    assert '<th class="stub" scope="col" rowspan="2">Lesion</th>' in head
+
+
+def test_the_population_stands_in_the_caption():
+    population = "All: 30 patients, 120 lesions"
+    described = page_of(replace(AREAS, population=population))
+    assert f'Areas<span class="population">{population}</span></caption>' in described
+
+
+def test_a_paragraph_and_a_cell_lead_to_what_the_page_holds():
+    told = page_of(
+        Paragraph("It is shown.", see=("table:areas", "figure:missing", "section:t")),
+        AREAS,
+        replace(
+            UNEVEN,
+            rows=(
+                Row(
+                    Cell("all", target="table:areas"),
+                    (*UNEVEN.rows[0].cells[:5], Cell("p", target="section:x")),
+                ),
+            ),
+        ),
+    )
+    assert 'It is shown. (<a href="#table-areas">Table 1</a>, <a href="#t">Section 1</a>)' in told
+    assert '<a href="#table-areas">all</a>' in told
+    assert "#x" not in told
+
+
+def test_what_is_to_be_pasted_has_a_button_and_keeps_its_lines():
+    told = page_of(
+        Paragraph("We found.", "paste", ("table:areas",)), AREAS, Verbatim("@a{\n\n\n  b}", "bibtex")
+    )
+    assert '<p class="copied">We found.</p>' in told
+    assert 'See <a href="#table-areas">Table 1</a>.' in told
+    assert '<pre class="copied"><code>@a{&#10;&#10;&#10;  b}</code></pre>' in told
+    assert told.count('<button class="copy" type="button" hidden>Copy</button>') == 2
+
+
+def test_a_listing_is_folded_and_numbered_apart_and_its_rows_come_in_chunks():
+    listed = replace(
+        AREAS,
+        name="lesions",
+        kind="listing",
+        rows=(AREAS.rows[1],) * 250,
+        columns=AREAS.columns,
+        title="Lesions",
+    )
+    told = page_of(AREAS, listed)
+    folded = told.partition('<details class="folded listing" id="table-lesions">')[2].partition("</figure>")[
+        0
+    ]
+    assert '<summary>Listing 1. Lesions <span class="size">250 rows</span></summary>' in folded
+    assert folded.count("<tbody>") == 3
+    assert folded.count("<tr>") == 252
+    assert "--columns:calc(11ch + 1.6rem) " in folded
+
+
+HOSTILE = "<script>alert(1)</script> &amp; \x01\u202e"
+
+
+def test_no_text_becomes_markup_wherever_it_stands():
+    cells = (
+        Cell("1", 1),
+        Cell("1", 1),
+        Cell("1", 1),
+        Cell("1", 1),
+        Cell("1", 1),
+        Cell(HOSTILE, target=HOSTILE),
+    )
+    table = Table(
+        name="hostile",
+        title=HOSTILE,
+        stub=HOSTILE,
+        columns=tuple(replace(column, header=HOSTILE, spanner=HOSTILE) for column in AREAS.columns),
+        rows=(blank_row(HOSTILE, 6), Row(Cell(HOSTILE), cells)),
+        notes={"difference": HOSTILE, "other": HOSTILE},
+        source=HOSTILE,
+        population=HOSTILE,
+        joint=HOSTILE,
+    )
+    blocks = (
+        *(Paragraph(HOSTILE, kind) for kind in ("plain", "lead", "note", "paste")),
+        *(table, replace(table, name="listed", kind="listing")),
+        *(Heading(HOSTILE), BulletList((HOSTILE,)), Definitions(((HOSTILE, HOSTILE),)), Verbatim(HOSTILE)),
+        *(Folded(HOSTILE, ()), FigureBlock(Drawing("f", HOSTILE, HOSTILE))),
+    )
+    drawn = Drawing("verdict", HOSTILE, HOSTILE)
+    headline = Headline(*[HOSTILE] * 4, (HOSTILE,), drawn, HOSTILE, HOSTILE, HOSTILE)
+    told = render_html(Document(headline, (Section("t", HOSTILE, blocks),), HOSTILE))
+    assert told.count("<script>") == 2, "the page's own"
+    assert "alert(1)</script>" not in told
+    assert "\x01" not in told
+    assert "\u202e" not in told
+    outline = Outline()
+    outline.feed(told)
+    assert outline.open == []
+    assert len(outline.ids) == len(set(outline.ids))
+
+
+def test_only_the_pages_own_scripts_may_run(page):
+    allowed = re.search(r"script-src ([^;]*);", page)
+    assert allowed is not None
+    for script in re.findall(r"<script>(.*?)</script>", page, re.DOTALL):
+        assert b64encode(sha256(script.encode()).digest()).decode() in allowed.group(1)
+    assert "unsafe" not in allowed.group(1)
+
+
+ARABIC = "ليزر + بلازما"
+
+
+def test_words_from_right_to_left_turn_no_number_around():
+    assert prose(f"With {ARABIC} 12 %, with {ARABIC} 3.") == (
+        f"With <bdi>{ARABIC}</bdi> 12 %, with <bdi>{ARABIC}</bdi> 3."
+    )
+    assert label(f"{ARABIC} 2") == f"<bdi>{ARABIC} 2</bdi>"
+    assert label("Größe, cm²") == "Größe, cm²"
+
+
+def test_a_word_of_ten_thousand_letters_may_be_broken_and_is_whole_when_copied():
+    word = "Langwort" * 1250
+    shown = label(f"an {word} & more")
+    assert re.sub("<wbr>", "", shown) == f"an {word} &amp; more"
+    assert max(map(len, re.split("<wbr>| ", shown))) <= 20
+    assert "<wbr>" not in label("Post-inflammatory hyperpigmentation")
+    table = replace(UNEVEN, rows=(Row(Cell(word), UNEVEN.rows[0].cells),))
+    assert f'<span class="huge" tabindex="0">{word[:20]}<wbr>' in page_of(table)
+
+
+def test_a_style_sheets_string_is_ended_by_nothing_in_it():
+    assert css_string('T-1 "a\\</style>') == '"T-1 \\000022a\\00005c\\00003c\\00002fstyle\\00003e"'
+
+
+def test_a_wide_table_is_printed_smaller():
+    wide = replace(
+        UNEVEN, rows=(), notes={}, columns=tuple(Column(f"Measured at week {k}") for k in range(30))
+    )
+    fit = re.search(r'style="--fit:(0\.\d+)"', page_of(wide))
+    assert fit is not None
+    assert "--fit:" not in page_of(UNEVEN).partition("</style>")[2]

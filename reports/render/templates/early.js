@@ -1,0 +1,1 @@
+document.getElementById("contents").open = matchMedia("(min-width: 64rem)").matches;
