@@ -71,7 +71,11 @@ def _arm_harm(context: ReportContext, arm: str, unit: str, first: bool = False, 
     at_risk = results.number("harms", f"{unit}_at_risk", arm=arm)
     name = unit.removesuffix("s")
     if not events:
-        upper = formatter.percent(results.value("harms", f"{unit}_conf_high", **address))
+        limit = results.value("harms", f"{unit}_conf_high", **address)
+        of = ""
+        if limit is None:  # several lesions of a patient are no independent units: the patients' own limit
+            limit, of = results.value("harms", "patients_conf_high", **address), " of patients"
+        upper = formatter.percent(limit) + of
         whom = f"none of {counted(at_risk, name)}" if first else f"none of {formatter.whole(at_risk)}"
         return f"{whom} with {arm} (upper 95{NARROW_SPACE}% limit {upper})"
     share = formatter.percent(results.value("harms", f"{unit}_proportion", **address))

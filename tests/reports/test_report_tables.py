@@ -257,9 +257,13 @@ def test_spread_and_correlation_are_a_triangle(small):
 
 def test_harms_of_no_arm_have_a_column_of_their_own(small, parallel):
     table = harms_table(small)
-    assert list(dict.fromkeys(column.spanner for column in table.columns))[-1] == "Patient, no arm"
+    assert list(dict.fromkeys(column.spanner for column in table.columns))[-2:] == [
+        "Patient, no arm",
+        "Everyone",
+    ]
     headache = body(table)["Headache"].cells
-    assert [cell.text for cell in headache[-3:]] == ["1", "10", "45"]
+    assert [cell.text for cell in headache[-4:]] == ["1", "10", "0", "45"]  # of everyone
+    assert headache[-8:-4] == headache[-4:]
     assert headache[0].text == "0"
     assert [column.header for column in downtime_table(small).columns][1::5] == ["Ended", "Not ended"]
     assert harms_table(parallel) is None
@@ -269,7 +273,7 @@ def test_harms_of_no_arm_have_a_column_of_their_own(small, parallel):
     ]
     none = Results(rows, small.results.statements, small.results.trial, small.results.software)
     spanners = {column.spanner for column in harms_table(ReportContext(small.protocol, none)).columns}
-    assert spanners == set(small.protocol.arms)
+    assert spanners == {*small.protocol.arms, "Everyone"}
 
 
 def test_what_the_protocol_does_not_say_is_not_provided(small):
