@@ -488,7 +488,7 @@ def test_a_listing_is_folded_and_numbered_apart_and_its_rows_come_in_chunks():
     assert '<summary>Listing 1. Lesions <span class="size">250 rows</span></summary>' in folded
     assert folded.count("<tbody>") == 3
     assert folded.count("<tr>") == 252
-    assert "--columns:calc(11ch + 1.6rem) " in folded
+    assert "--columns:calc(12ch + 1.6rem) " in folded, "the longest label and its indent"
 
 
 HOSTILE = "<script>alert(1)</script> &amp; \x01\u202e"
