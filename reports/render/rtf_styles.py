@@ -13,6 +13,8 @@ from reports.render.rtf_text import escape, field
 PAGE_WIDTH, PAGE_HEIGHT, MARGIN = 11906, 16838, 1247
 """A4 and a margin of 22 mm, in twips."""
 
+TOP_MARGIN, BOTTOM_MARGIN = 1474, 1304
+
 TEXT_WIDTH = PAGE_WIDTH - 2 * MARGIN
 
 _FONTS = (
@@ -172,7 +174,7 @@ def prolog(title: str, identifier: str, stamp: str, ordered: int) -> str:
             *(style.defined for style in _STYLES),
             "}",
             _lists(ordered) + rf"{{\info{{\title {escape(title)}}}{{\subject {escape(identifier)}}}}}",
-            rf"\paperw{PAGE_WIDTH}\paperh{PAGE_HEIGHT}\margl{MARGIN}\margr{MARGIN}\margt1474\margb1304",
+            rf"\paperw{PAGE_WIDTH}\paperh{PAGE_HEIGHT}\margl{MARGIN}\margr{MARGIN}\margt{TOP_MARGIN}\margb{BOTTOM_MARGIN}",
             r"\widowctrl\viewkind1\nouicompat\hyphauto0\sectd"
             rf"\pgwsxn{PAGE_WIDTH}\pghsxn{PAGE_HEIGHT}\headery624\footery567",
             rf"{{\header {HEADER.opening}{escape(identifier)}\tab {said}\par}}",

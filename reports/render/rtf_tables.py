@@ -11,6 +11,7 @@ from functools import partial
 
 from reports.render.grid import BodyCell, GridRow, HeaderCell, Piece
 from reports.render.rtf_columns import GAP, INDENT, Block, Layout, is_number, lay_out, raised
+from reports.render.rtf_pages import HANGING, pages
 from reports.render.rtf_styles import CAPTION, CELL, POPULATION, TABLE_NOTE, TEXT_WIDTH
 from reports.render.rtf_text import escape, link, numbered, prose, reference, superscript, width_of
 from reports.tables.value import Table
@@ -22,12 +23,6 @@ _TOP, _BOTTOM, _RULE, _SUM = (
     rf"\clbrdrb{_LIGHT}",
     rf"\clbrdrt{_LIGHT}",
 )
-
-_WHOLE = 30
-"""Lines up to which a table is kept on one page."""
-
-_HANGING = 110
-"""Twips by which a label's further lines are indented."""
 
 
 def draw_table(table: Table, labels: Mapping[str, str]) -> Iterator[str]:
@@ -43,47 +38,44 @@ def draw_table(table: Table, labels: Mapping[str, str]) -> Iterator[str]:
     parts = lay_out(table, TEXT_WIDTH)
     label = labels[f"table:{table.name}"]
     for place, layout in enumerate(parts, start=1):
-        called = numbered(label) if place == 1 else reference(label)
-        part = f" (part {place} of {len(parts)})" if len(parts) > 1 else ""
-        yield f"{CAPTION.opening}{{\\b {called}{part}.}} {prose(table.title)}\\par\n"
-        if table.population:
-            yield f"{POPULATION.opening}{prose(table.population)}\\par\n"
-        yield from _rows(layout, labels)
+        part = f"part {place} of {len(parts)}" if len(parts) > 1 else ""
+        rows = pages(layout)
+        for page in rows:
+            called = numbered(label) if place == 1 and page is rows[0] else reference(label)
+            continued = "continued" if page is not rows[0] else ""
+            yield from _caption(table, called, ", ".join(filter(None, (part, continued))), bool(continued))
+            yield from _rows(layout, page, labels, is_last=page is rows[-1])
 
 
-def _rows(layout: Layout, labels: Mapping[str, str]) -> Iterator[str]:
-    """Yield the rows of a table or a part: header, body, notes."""
+def _caption(table: Table, called: str, place: str, breaks: bool) -> Iterator[str]:
+    """Yield what stands above a table: "Table 3 (part 1 of 2). Title", and whom it describes."""
+    opening = CAPTION.opening.replace("\\pard\\plain", "\\pard\\plain\\pagebb") if breaks else CAPTION.opening
+    placed = f" ({place})" if place else ""
+    yield f"{opening}{{\\b {called}{placed}.}} {prose(table.title)}\\par\n"
+    if table.population:
+        yield f"{POPULATION.opening}{prose(table.population)}\\par\n"
+
+
+def _rows(layout: Layout, page: slice, labels: Mapping[str, str], is_last: bool) -> Iterator[str]:
+    """Yield the rows of a table, or of a page of it: header, body, and notes after the last.
+
+    All stay on one page: each row with the next.
+    """
     table, grid = layout.table, layout.grid
     yield from _header(layout)
     headed = bool(grid.upper or grid.lower)
-    kept = _kept(layout)
-    last = len(grid.rows) - 1
-    for place, row in enumerate(grid.rows):
-        borders = ("" if headed or place else _TOP) + (_BOTTOM if place == last else "")
+    noted = is_last and bool(_notes_of(table))
+    rows = grid.rows[page]
+    for place, row in enumerate(rows, start=1):
+        borders = ("" if headed or place > 1 else _TOP) + (_BOTTOM if place == len(rows) else "")
         if row.kind == "total":
             borders += _SUM
-        yield _body_row(layout, row, labels, borders, kept[place])
-    yield _notes(layout, has_rows=bool(grid.rows) or headed)
-    if not _has_notes(table):
+        yield _body_row(layout, row, labels, borders, kept=place < len(rows) or noted)
+    if noted:
+        yield _notes(layout, has_rows=bool(rows) or headed)
+    elif is_last:
         # Word joins a table to the one that follows at once, and a file may not end with a row.
         yield f"{TABLE_NOTE.opening}\\par\n"
-
-
-def _kept(layout: Layout) -> list[bool]:
-    """Return of each row whether it stays on the page of the next.
-
-    A short table stays whole. A long one is not left with a single row before or after the page's end, nor with its
-    notes alone, nor with a heading at the foot of a page.
-    """
-    rows = layout.grid.rows
-    noted = _has_notes(layout.table)
-    count = len(rows)
-    if count + sum(len(text) // 110 + 1 for text in _note_texts(layout.table)) <= _WHOLE:
-        return [place < count - 1 or noted for place in range(count)]
-    return [
-        place < 1 or (row.is_heading and place < count - 1) or count - 3 <= place < count - 1 + noted
-        for place, row in enumerate(rows)
-    ]
 
 
 def _row(cells: Sequence[tuple[str, int]], content: Sequence[str], header: bool = False) -> str:
@@ -140,8 +132,8 @@ def _body_row(layout: Layout, row: GridRow, labels: Mapping[str, str], borders: 
     keep = "\\keepn" if kept else ""
     above = "\\sb80" if row.kind == "heading" else ""
     label = _linked(prose(row.label) + superscript(row.letters), row.target, labels)
-    left = row.indent * INDENT + _HANGING
-    content = [f"{_opening(layout)}\\fi-{_HANGING}\\li{left}{above}{keep} {label}\\cell\n"]
+    left = row.indent * INDENT + HANGING
+    content = [f"{_opening(layout)}\\fi-{HANGING}\\li{left}{above}{keep} {label}\\cell\n"]
     if row.is_heading or not row.cells:
         return _row([(borders, layout.width)], content)
     properties = [(borders, layout.edge(0))]
@@ -201,25 +193,17 @@ def _linked(content: str, target: str, labels: Mapping[str, str]) -> str:
     return link(labels[target], content) if target in labels and content else content
 
 
-def _has_notes(table: Table) -> bool:
-    return bool(table.remarks or table.footnotes or table.source)
-
-
-def _note_texts(table: Table) -> list[str]:
-    texts = [*table.remarks, *(text for _, text in table.footnotes)]
-    return [*texts, table.source] if table.source else texts
+def _notes_of(table: Table) -> list[str]:
+    """Return remarks, footnotes and the source."""
+    notes = [prose(remark) for remark in table.remarks]
+    notes += [f"{superscript(letter)}\\~{prose(text)}" for letter, text in table.footnotes]
+    return [*notes, f"Source: {prose(table.source)}"] if table.source else notes
 
 
 def _notes(layout: Layout, has_rows: bool) -> str:
-    """Return the last row: remarks, footnotes and the source, in one cell over the whole width."""
-    table = layout.table
-    notes = [prose(remark) for remark in table.remarks]
-    notes += [f"{superscript(letter)}\\~{prose(text)}" for letter, text in table.footnotes]
-    notes += [f"Source: {prose(table.source)}"] if table.source else []
-    if not notes:
-        return ""
+    """Return the last row: all notes in one cell over the whole width, which no page parts from the row above."""
     opening = TABLE_NOTE.opening.replace("\\pard\\plain", "\\pard\\plain\\intbl")
     first, last = opening.replace("\\sb30", "\\sb80"), "\\sa200"
-    paragraphs = [(opening if place else first) + note for place, note in enumerate(notes)]
+    paragraphs = [(opening if place else first) + note for place, note in enumerate(_notes_of(layout.table))]
     paragraphs[-1] = paragraphs[-1].replace("\\sa0", last, 1)
     return _row([("" if has_rows else _TOP, layout.width)], ["\\par\n".join(paragraphs), "\\cell\n"])

@@ -26,6 +26,7 @@ from reports.render import render
 from reports.render.grid import read_grid
 from reports.render.rtf import render_rtf
 from reports.render.rtf_columns import lay_out
+from reports.render.rtf_pages import pages
 from reports.render.rtf_styles import TEXT_WIDTH
 from reports.render.rtf_text import escape, width_of
 from reports.tables.value import Cell, Column, Row, Table, blank_row, number_cell
@@ -176,6 +177,18 @@ class Reader:
         return tables
 
 
+def whole(reader):
+    """Tables whose pages are put together again."""
+    captions = [text for style, text in reader.paragraphs if style == 12]
+    tables = []
+    for caption, rows in zip(captions, reader.tables, strict=True):
+        if "continued)" in caption:
+            tables[-1] += [row for row in rows if "trhdr" not in row.words]
+        else:
+            tables.append(rows)
+    return tables
+
+
 def spaced(text):
     return " ".join(text.split())
 
@@ -321,13 +334,54 @@ def long_table(count):
     )
 
 
-def test_of_a_long_table_the_last_rows_stay_with_the_notes():
+def test_a_table_that_is_higher_than_a_page_has_caption_and_header_on_each():
     reader = drawn(long_table(300))
-    (rows,) = reader.tables
-    assert ["keepn" in row.words for row in rows[1:-1]] == [True] + [False] * 296 + [True] * 3
-    assert cells_of(rows)[:-1] == read_grid(long_table(300))
-    assert (12, "Listing 1. Values") in reader.paragraphs
-    assert "SEQ Listing \\* ARABIC" in reader.fields
+    captions = [block for block in reader.blocks if block.style == 12]
+    assert [block.cells[0] for block in captions] == [
+        "Listing 1. Values",
+        *["Listing 1 (continued). Values"] * (len(reader.tables) - 1),
+    ]
+    assert ["pagebb" in block.words for block in captions] == [False] + [True] * (len(captions) - 1)
+    assert reader.fields.count("SEQ Listing \\* ARABIC") == 1
+    header, *body = read_grid(long_table(300))
+    pages = [cells_of(rows) for rows in reader.tables]
+    assert [rows[0] for rows in pages] == [header] * len(pages)
+    *rows, notes = [row for page in pages for row in page[1:]]
+    assert rows == body
+    assert notes == ["Source: values.csv"]
+    for rows in reader.tables:
+        assert ["keepn" in row.words for row in rows] == [True] * (len(rows) - 1) + [False]
+
+
+@pytest.mark.parametrize("count", range(36, 100))
+def test_notes_stand_under_rows_and_pages_are_filled_but_not_overfull(count):
+    """At 9 points a row takes 261 twips, and a page without its edges has 14,060: 54 rows at the most."""
+    (layout,) = lay_out(long_table(count), TEXT_WIDTH)
+    found = pages(layout)
+    assert [row for page in found for row in range(count)[page]] == list(range(count))
+    lengths = [len(range(count)[page]) for page in found]
+    assert max(lengths) <= 50
+    assert all(length >= 30 for length in lengths[:-1])
+    assert lengths[-1] >= (3 if len(lengths) > 1 else 1)
+
+
+def test_no_page_ends_with_a_heading():
+    rows = [
+        row for week in range(60) for row in (blank_row(f"Week {week}", 1), Row(Cell("a"), (Cell("1", 1),)))
+    ]
+    (layout,) = lay_out(Table("t", "T", (Column("N"),), tuple(rows)), TEXT_WIDTH)
+    assert len(pages(layout)) > 1
+    assert not any(layout.grid.rows[page][-1].is_heading for page in pages(layout))
+
+
+def test_rows_of_many_lines_take_their_room():
+    words = "word " * 200  # 415 twips each: about 9 lines of 207 twips, six rows a page
+    rows = tuple(Row(Cell(str(row)), (Cell(words),)) for row in range(20))
+    (layout,) = lay_out(Table("t", "T", (Column("Text", "text"),), rows), TEXT_WIDTH)
+    lengths = [len(range(20)[page]) for page in pages(layout)]
+    assert set(lengths[:-1]) <= {5, 6}
+    huge = Table("t", "T", (Column("Text", "text"),), (Row(Cell("a"), (Cell("x" * 20_000),)), rows[0]))
+    assert [len(range(2)[page]) for page in pages(lay_out(huge, TEXT_WIDTH)[0])] == [1, 1]
 
 
 def test_three_rules_and_one_under_each_spanner():
@@ -601,7 +655,7 @@ def test_hostile_text_comes_out_as_text_everywhere(text):
         FigureBlock(figure),
     )
     reader = drawn(*blocks, title=text, stamp=text)
-    (rows,) = reader.tables
+    (rows,) = whole(reader)
     assert cells_of(rows)[:-1] == read(read_grid(table))
     texts = [spaced(text) for _, text in reader.paragraphs]
     wanted = spaced(text)
@@ -643,8 +697,7 @@ def test_a_real_report_shows_each_cell_of_its_tables(sound_trials, design):
     document = compose(ReportContext(analysed.trial.protocol, analysed.results), {})
     reader = Reader(render_rtf(document))
     parts = [layout.table for table in document.tables for layout in lay_out(table, TEXT_WIDTH)]
-    assert len(parts) == len(reader.tables)
-    for part, rows in zip(parts, reader.tables, strict=True):
+    for part, rows in zip(parts, whole(reader), strict=True):
         shown = cells_of(rows)
         noted = bool(part.remarks or part.footnotes or part.source)
         assert shown[: len(shown) - noted] == read(read_grid(part)), part.name
