@@ -196,18 +196,19 @@ def check(trial: Path) -> None:
     """Validate a trial's protocol and data, and say what was found; nothing is written."""
     protocol = _protocol_path(trial)
     with failures(protocol):
-        from outcomes import read_trial
         from reports.check_plan import check_plan
         from reports.check_summary import trial_summary
+        from reports.report import Report
 
-        found = read_trial(protocol)
+        report = Report(protocol)
+        found = report.trial
         check_plan(found)
         lines = [definition(term, text) for term, text in trial_summary(found)]
     for line in lines:
         _say(line)
     _say()
     _say("In order:")
-    for path in found.files:
+    for path in (*found.files, *filter(None, [report.options_file])):
         _say(f"  {path}")
 
 

@@ -69,6 +69,8 @@ class Report:
         Protocol and data, with the report's options in force.
     sections : tuple
         What was added, in order.
+    options_file : Path or None
+        The report.toml in force.
 
     Examples
     --------
@@ -81,7 +83,7 @@ class Report:
 
     trial: Trial
     sections: tuple[Wanted, ...]
-    _options: Path | None
+    options_file: Path | None
     _second_opinion: bool
     _work: _Work
 
@@ -102,7 +104,7 @@ class Report:
         for name, value in {
             "trial": with_options,
             "sections": (),
-            "_options": file,
+            "options_file": file,
             "_second_opinion": second_opinion,
             "_work": _Work(with_options, second_opinion),
         }.items():
@@ -221,7 +223,7 @@ class Report:
             return Contents(
                 self._work.analysed,
                 lambda: (self.document, tuple(self._work.figures.values())),
-                self._work.inputs(self._options),
+                self._work.inputs(self.options_file),
             )
 
         return write_report(directory, asked, contents, say)
@@ -343,7 +345,7 @@ class _Work:
         """The protocol with the results."""
         from reports.context import ReportContext
 
-        return ReportContext(self._trial.protocol, self.analysed.results)
+        return ReportContext(self._trial.protocol, self.analysed.results, self._trial)
 
     @cached_property
     def figures(self) -> dict[str, ReportFigure]:
