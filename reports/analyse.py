@@ -91,7 +91,9 @@ class AnalysedTrial:
         return next(one for one in self.endpoints if one.analysis.name == analysis)
 
 
-def analyse_trial(trial: Trial, progress: Progress | None = None) -> AnalysedTrial:
+def analyse_trial(
+    trial: Trial, progress: Progress | None = None, second_opinion: bool = False
+) -> AnalysedTrial:
     """Run every analysis of a trial's protocol.
 
     Parameters
@@ -100,6 +102,8 @@ def analyse_trial(trial: Trial, progress: Progress | None = None) -> AnalysedTri
         The trial, as `read_trial` returns it.
     progress
         Called with the name of each stage as it begins.
+    second_opinion
+        Whether statsmodels, and R where it is installed, fit the primary model again.
 
     Returns
     -------
@@ -122,6 +126,16 @@ def analyse_trial(trial: Trial, progress: Progress | None = None) -> AnalysedTri
     primary = next(one for one in endpoints if one.analysis.name == protocol.primary_analysis.name)
     say("Looking at the answer from other sides")
     _beside_primary(trial, primary, out)
+    if second_opinion:
+        from reports.second_opinion import second_opinions
+
+        say("Asking other programs")
+        scope = out.scope(
+            endpoint=primary.facts.name,
+            population=primary.analysis.population,
+            visit=primary.analysis.visit,
+        )
+        second_opinions(trial, primary, scope)
     say("Describing patients, lesions and harms")
     add_populations(trial, out)
     everyone = planned_rows(trial, primary.analysis.endpoint)

@@ -14,6 +14,7 @@ from reports.sections.diagnostics import diagnostics
 from reports.sections.estimand import estimand
 from reports.sections.flow import flow
 from reports.sections.harms import harms
+from reports.sections.listings import listings
 from reports.sections.methods import limitations, methods_section
 from reports.sections.model import model
 from reports.sections.naive import naive
@@ -24,6 +25,7 @@ from reports.sections.referee import referee
 from reports.sections.references import references
 from reports.sections.results_text import results_text
 from reports.sections.scales import scales
+from reports.sections.second_opinion import second_opinion
 from reports.sections.sensitivity import sensitivity
 from reports.sections.subgroups import subgroups
 from reports.sections.verdict import verdict
@@ -41,6 +43,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Parts], Iterator[Block]]]] = {
     "naive": ("What ignoring the pairing would have said", naive),
     "harms": ("Harm and downtime", harms),
     "diagnostics": ("Does the model fit?", diagnostics),
+    "second-opinion": ("A second opinion", second_opinion),
     "results-text": ("Results, ready to paste", results_text),
     "methods": ("Methods", methods_section),
     "referee": ("What a referee asks for", referee),
@@ -48,6 +51,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Parts], Iterator[Block]]]] = {
     "checklist": ("Reporting checklist", checklist),
     "references": ("References", references),
     "provenance": ("Provenance", provenance),
+    "listings": ("Data listings", listings),
 }
 """Sections by the key that ``[report] sections`` uses, in their order: title and builder."""
 
