@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis, Protocol
@@ -12,6 +13,9 @@ from reports.format import Formatter, counted, decimals_of, sentence_case, style
 from reports.results import Number, Results
 from reports.tables.value import Table
 from reports.verdicts import VerdictLine, lines_of, verdict_lines
+
+if TYPE_CHECKING:
+    from outcomes import Trial
 
 ABBREVIATIONS = {
     "CI": "confidence interval",
@@ -49,10 +53,13 @@ class ReportContext:
         The trial's.
     results
         Every number of the report.
+    trial
+        The data, for the listings; None leaves them out.
     """
 
     protocol: Protocol
     results: Results
+    trial: Trial | None = None
 
     @property
     def formatter(self) -> Formatter:
@@ -130,7 +137,11 @@ class ReportContext:
         model
             Where the results count whom the numbers rest on, if not under the analysis's own name.
         """
-        note = self.spelled(table_texts(table))
+        if table.kind == "listing":  # an identifier or a remark in the data is no abbreviation of ours
+            texts = [*table_texts(replace(table, rows=())), *self.protocol.arms]
+        else:
+            texts = table_texts(table)
+        note = self.spelled(texts)
         return replace(
             table.with_note("abbreviations", note) if note else table,
             population=table.population or self.population_line(analysis, described, model),
@@ -173,6 +184,8 @@ def _population(name: str, used: tuple[Number, Number], planned: tuple[Number, N
 
 def _limits(table: Table) -> Iterator[str]:
     """Yield the texts of every limit of an interval in a table."""
+    if not any(column.kind in ("low", "high") for column in table.columns):
+        return
     for row in table.rows:
         place = 0
         for cell in row.cells:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 from outcomes.errors import ReportError
 from outcomes.rounding import MINUS as MINUS
@@ -115,6 +116,15 @@ class Formatter:
         if value is None or math.isnan(value):
             return missing
         return self._typeset(number_text(value, decimals))
+
+    def recorded(self, value: float | None) -> str:
+        """Return a number with the digits that it has, at most ten: 9.9, 12, −1.8; empty for None and NaN."""
+        if value is None or math.isnan(value):
+            return ""
+        text = number_text(value, 0) if math.isinf(value) else repr(significant(value)).removesuffix(".0")
+        if "e" in text:
+            text = f"{Decimal(text):f}"
+        return self._typeset(text)
 
     def whole(self, value: float | None, missing: str = NOT_ESTIMABLE) -> str:
         """Return a count."""
