@@ -331,14 +331,14 @@ class _Work:
         from reports.analyse import analyse_trial
 
         if "analysed" not in self.__dict__:
-            self.__dict__["analysed"] = analyse_trial(self._trial, say)
+            self.__dict__["analysed"] = analyse_trial(self._trial, say, second_opinion=self._second_opinion)
 
     @cached_property
     def analysed(self) -> AnalysedTrial:
         """The trial with every number."""
         from reports.analyse import analyse_trial
 
-        return analyse_trial(self._trial)
+        return analyse_trial(self._trial, second_opinion=self._second_opinion)
 
     @cached_property
     def context(self) -> ReportContext:
