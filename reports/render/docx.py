@@ -119,6 +119,8 @@ def _oriented(chunks: Sequence[_Chunk]) -> list[_Chunk]:
             if chunks[before].heading:
                 first = before
         turned[first:place] = [True] * (place - first)
+        while first and turned[first - 1]:
+            first -= 1
         used = sum(one.lines for one in chunks[first : place + 1])
         for after in range(place + 1, len(chunks)):
             used += chunks[after].lines
@@ -134,7 +136,11 @@ def _joined(chunks: Sequence[_Chunk], sections: dict[bool, str], first: str) -> 
     for chunk, following in zip(chunks, [*chunks[1:], None], strict=True):
         yield from chunk.content
         if following is not None and following.landscape != chunk.landscape:
-            yield with_section_break(chunk.last, ending)
+            # LibreOffice loses a bookmark in a paragraph that also ends a section.
+            marked = "<w:bookmarkStart" in chunk.last
+            yield (chunk.last if marked else "") + with_section_break(
+                paragraph("TableEnd", "") if marked else chunk.last, ending
+            )
             ending = sections[following.landscape]
         else:
             yield chunk.last
@@ -153,9 +159,12 @@ class _Writer:
     def chunks(self) -> Iterator[_Chunk]:
         """Yield the whole body."""
         yield from self._headline()
-        yield from self._contents()
+        contents = list(self._contents())
+        yield from contents
+        # A list that goes on overleaf leaves that page to the first section, too.
+        apart = sum(chunk.lines for chunk in contents) <= _CONTENTS_PAGE
         for place, one in enumerate(self.document.sections):
-            new_page = "<w:pageBreakBefore/>" if place == 0 else ""
+            new_page = "<w:pageBreakBefore/>" if place == 0 and apart else ""
             name = f"section:{one.key}"
             marked = self.references.marked(name, prose(one.title))
             title = self.references.marked_for_contents(name, marked)
@@ -195,7 +204,8 @@ class _Writer:
                 yield _single(paragraph("TOCHeading", run(heading), new_page), 3)
                 new_page = ""
                 lines = [self._line(name, titles[name]) for name in names]
-                yield from (_single(one, 1) for one in _listed(instruction, style, lines))
+                heights = (1 + len(titles[name]) // 125 for name in names)
+                yield from map(_single, _listed(instruction, style, lines), heights)
 
     def _line(self, name: str, title: str) -> str:
         """Return a line of the contents, which leads to what it names."""
@@ -262,6 +272,9 @@ _CONTENTS = (
     ("Figure", r'TOC \n \h \z \c "Figure"', "TableofFigures", "Figures"),
 )
 """What is listed: the labels' word, Word's field, the style of a line, the heading."""
+
+_CONTENTS_PAGE = 72
+"""Lines of contents, in their small print, that fill a page."""
 
 
 def _listed(instruction: str, style: str, lines: Sequence[str]) -> Iterator[str]:

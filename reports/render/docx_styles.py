@@ -112,7 +112,7 @@ _PARAGRAPHS = (
     _Style("Lead", "Lead", f"{_space(0, 140)}", "", 24, "BodyText", "BodyText", own=True),
     _Style("Note", "Note", _space(0, 100), _GREY, 18, "BodyText", "BodyText", own=True),
     _Style("ManuscriptText", "Manuscript Text", f"{_BAR}{_space(60, 120)}{_indent(284)}", "", 0, "BodyText", own=True),
-    _Style("SourceCode", "Source Code", f"{_space(60, 140)}{_indent(142)}", "<w:noProof/>", 17, "Normal", "BodyText",
+    _Style("SourceCode", "Source Code", f"{_space(60, 140)}{_indent(142)}", "<w:noProof/>", 15, "Normal", "BodyText",
            FIXED, own=True),
     _Style("DefinitionTerm", "Definition Term", f"<w:keepNext/><w:keepLines/>{_space(40, 0)}", _BOLD, 20, own=True),
     _Style("Definition", "Definition", f"{_space(0, 60)}{_indent(284)}", "", 20, own=True),

@@ -18,6 +18,7 @@ from reports.render.docx_text import (
     prose,
     raised,
     run,
+    styled,
 )
 from reports.render.grid import BodyCell, GridRow, HeaderCell, Piece
 from reports.render.rtf_columns import GAP, INDENT, SIZES, Block, Layout, is_number, lay_out
@@ -95,7 +96,7 @@ def draw_table(table: Table, references: References) -> Iterator[DrawnTable]:
             drawn = _Rows(layout, references, rows, noted=bool(notes))
             content = _chained(caption, drawn.markup(f"{references.labels[name]}{part}{span}"), notes[:-1])
             last = notes[-1] if notes else paragraph("TableEnd", "")
-            yield DrawnTable(content, last, landscape, drawn.lines + 5)
+            yield DrawnTable(content, last, landscape, drawn.lines + _lines_around(table, layout))
 
 
 def _laid_out(table: Table) -> tuple[tuple[Layout, ...], bool]:
@@ -105,6 +106,13 @@ def _laid_out(table: Table) -> tuple[tuple[Layout, ...], bool]:
         return upright, False
     sideways = lay_out(table, LANDSCAPE_WIDTH)
     return (sideways, True) if len(sideways) < len(upright) else (upright, False)
+
+
+def _lines_around(table: Table, layout: Layout) -> int:
+    """Estimate how many lines the caption, the header and the notes of a table take."""
+    spanned = max((1 + len(cell.lines) for cell in layout.grid.upper), default=0)
+    notes = (*table.remarks, *(text for _, text in layout.table.footnotes), table.source)
+    return 6 + spanned + sum(1 + len(text) // 130 for text in notes if text)
 
 
 def _chained(*parts: Iterable[str]) -> Iterator[str]:
@@ -224,7 +232,7 @@ class _Rows:
         heading = row.kind == "heading"
         style = f"{'TableRowHeading' if heading else 'TableText'}{self.small}"
         left = row.indent * INDENT + _HANGING
-        content = self._linked(prose(row.label) + raised(row.letters), row.target)
+        content = self._linked(prose(row.label, self._look(row.target)) + raised(row.letters), row.target)
         indent = f'<w:ind w:left="{left}" w:hanging="{_HANGING}"/>'
         label = paragraph(style, content, keep, indent, text=row.label)
         # A row may not break, but for one that is higher than any page.
@@ -250,12 +258,17 @@ class _Rows:
             return paragraph(f"TableText{self.small}", "", keep)
         if not is_number(cell):
             style = "TableText" if cell.classes.startswith("text") else "TableAnswer"
-            words = "".join(prose(piece.read) + raised(piece.letters) for piece in cell.pieces)
+            look = self._look(cell.target)
+            words = "".join(prose(piece.read, look) + raised(piece.letters) for piece in cell.pieces)
             return paragraph(f"{style}{self.small}", self._linked(words, cell.target), keep, text=cell.read)
         text, after = _numbers(cell.pieces, self.layout.size)
         margin = max(0, (width - 2 * GAP - block.width) // 2)
         indent = f'<w:ind w:right="{max(0, margin + block.letters + after)}"/>'
         return paragraph(f"TableNumber{self.small}", self._linked(text, cell.target), keep, indent)
+
+    def _look(self, target: str) -> str:
+        """Return how words that lead somewhere look."""
+        return styled("CrossReference") if target in self.references.labels else ""
 
     def _linked(self, content: str, target: str) -> str:
         if target not in self.references.labels or not content:

@@ -584,6 +584,20 @@ def test_pages_turn_for_a_table_that_fits_on_their_side_and_turn_back():
     assert [one.find(f"{W}titlePg") is not None for one in body.iter(f"{W}sectPr")] == [True, False, False]
 
 
+def test_no_bookmark_stands_in_a_paragraph_that_ends_a_section():
+    document = make_document(wide_table(11))
+    who, how = document.sections
+    figure = FigureBlock(Drawing("before"))
+    body = body_of(
+        render_docx(
+            replace(document, sections=(replace(who, blocks=(who.blocks[0], figure, *who.blocks[1:])), how))
+        )
+    )
+    ending = [one for one in body.iter(f"{W}p") if one.find(f"{W}pPr/{W}sectPr") is not None]
+    assert len(ending) == 2
+    assert not any(one.findall(f"{W}bookmarkStart") for one in ending)
+
+
 HOSTILE = (
     "<script>alert(1)</script> & \"quoted\" 'single'",
     '{ HYPERLINK "http://example.org" } \\* MERGEFORMAT',
