@@ -11,9 +11,11 @@ from reports.analyse import AnalysedEndpoint, AnalysedTrial
 from reports.context import ReportContext
 from reports.figures import ReportFigure
 from reports.format import NO_BREAK_SPACE, counted, join_words, sentence_case
+from reports.results import Number
 from reports.steps.categorical import PAIRS
 from reports.steps.diagnostics import standardised_residuals
 from reports.steps.flow import ALLOCATED, ANALYSED, ENROLLED, FOLLOWED, TREATED, WITH_VALUE
+from reports.steps.subgroups import SUBGROUPS
 from reports.tables.verdict import Scale
 
 DRAWN = ("part", "interaction")
@@ -26,8 +28,8 @@ def draw_figures(context: ReportContext, analysed: AnalysedTrial) -> dict[str, R
     Returns
     -------
     dict
-        Name -> figure: "verdict", "flow", "profile", "paired", "grades", "grade-flow", "residuals", "naive", as far as
-        the trial has them.
+        Name -> figure: "verdict", "flow", "profile", "paired", "waterfall", "cumulative", "interaction", "subgroups",
+        "grades", "grade-flow", "residuals", "naive", as far as the trial has them.
     """
     return dict(_drawn(context, analysed))
 
@@ -55,6 +57,13 @@ def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[st
         )
         if context.protocol.is_within_patient:
             yield "paired", _paired(context, primary)
+    yield from _responses(context, analysed)
+    cells = two_by_two(context)
+    if cells is not None:
+        yield "interaction", _interaction(context, primary, cells)
+    subgroups = subgroup_rows(context)
+    if len(subgroups):
+        yield "subgroups", _subgroups(context, subgroups)
     for one in analysed.endpoints:
         if one.facts.scale == "ordinal" and one.facts.grades:
             yield "grades", figures.grade_figure(grade_rows(context, one), arms, formatter=formatter)
@@ -226,6 +235,190 @@ def profile_rows(context: ReportContext, primary: AnalysedEndpoint) -> pd.DataFr
     wide = context.results.wide(["week", "n", "mean", "conf_low", "conf_high"], analysis=name)
     wide = wide[(wide["arm"] != "") & (wide["n"] > 0)]
     return wide[["arm", "visit", "week", "n", "mean", "conf_low", "conf_high"]].reset_index(drop=True)
+
+
+def _responses(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[str, ReportFigure]]:
+    """Draw every single response of the endpoint that shows it best: see `response_endpoint`."""
+    one = response_endpoint(analysed)
+    if one is None:
+        return
+    facts, visit = one.facts, one.analysis.visit
+    values = responses(one)
+    if values.empty:
+        return
+    limits = response_limits(context, facts.name)
+    for name, draw in (("waterfall", figures.waterfall_figure), ("cumulative", figures.cumulative_figure)):
+        yield (
+            name,
+            draw(
+                values,
+                context.protocol.arms,
+                facts.label,
+                facts.unit,
+                facts.higher_is_better,
+                visit=visit,
+                limits=limits,
+                formatter=context.formatter,
+            ),
+        )
+
+
+def response_endpoint(analysed: AnalysedTrial) -> AnalysedEndpoint | None:
+    """Return the analysis whose single values are drawn: in per cent where one is, the primary one first."""
+    order = [analysed.primary, *analysed.endpoints]
+    usable = [
+        one
+        for one in order
+        if one.facts.scale == "continuous" and one.facts.derive != "grade" and "arm" in one.data.columns
+    ]
+    relative = [one for one in usable if one.facts.unit == "%"]
+    return next(iter([*relative, *usable]), None)
+
+
+def responses(one: AnalysedEndpoint) -> pd.DataFrame:
+    """Return the values of an analysis at its visit, one row a unit."""
+    rows = one.data[one.data["visit"].astype(str) == one.analysis.visit].dropna(subset=["value"])
+    columns = [name for name in ("patient", "lesion", "arm", "value") if name in rows.columns]
+    return rows[columns].assign(arm=rows["arm"].astype(str))
+
+
+def response_limits(context: ReportContext, endpoint: str) -> tuple[figures.ResponseLimit, ...]:
+    """Return what the protocol calls a response of an endpoint, from the smallest value on."""
+    limits = {
+        figures.ResponseLimit(one.threshold.op, one.threshold.value)
+        for one in context.protocol.endpoints
+        if one.derive == "responder" and one.from_ == endpoint and one.threshold is not None
+    }
+    return tuple(sorted(limits, key=lambda limit: (limit.value, limit.side)))
+
+
+def two_by_two(context: ReportContext) -> figures.TwoByTwo | None:
+    """Return the 2 x 2 that the primary interaction is about; None where there is no such model."""
+    protocol, results = context.protocol, context.results
+    lines = [line for line in context.lines("interaction") if line.estimable]
+    if context.facts().scale != "continuous" or len(lines) != 1:
+        return None
+    both = lines[0].combination
+    parts = protocol.arms.parts(both)
+    neither = protocol.arms.control
+    if len(parts) != 2 or neither is None or len(protocol.arms[both]) != 2:
+        return None
+    names = [protocol.components[next(iter(protocol.arms[part]))] for part in parts]
+    cells = figures.TwoByTwo(neither, parts[0], parts[1], both, *map(_within_a_sentence, names))
+    means = f"{context.primary.name}/means"
+    if all(results.get(means, "estimate", arm=arm) is not None for arm in cells.arms):
+        return cells
+    return None
+
+
+def _within_a_sentence(name: str) -> str:
+    """Return a component's name with a small first letter, unless it begins with an abbreviation."""
+    return name[:1].lower() + name[1:] if not name[:2].isupper() else name
+
+
+def _interaction(context: ReportContext, primary: AnalysedEndpoint, cells: figures.TwoByTwo) -> ReportFigure:
+    (line,) = (line for line in context.lines("interaction") if line.estimable)
+    wide = context.results.wide(
+        ["estimate", "conf_low", "conf_high"],
+        analysis=f"{primary.analysis.name}/means",
+        visit=primary.analysis.visit,
+    )
+    facts, scale = primary.facts, Scale.of(context, primary.analysis.name)
+    return figures.interaction_figure(
+        wide[["arm", "estimate", "conf_low", "conf_high"]],
+        cells,
+        (line.estimate, line.conf_low, line.conf_high),
+        context.protocol.arms,
+        facts.label,
+        facts.unit,
+        facts.higher_is_better,
+        visit=primary.analysis.visit,
+        difference_unit=scale.unit,
+        level=context.level(),
+        formatter=context.formatter,
+    )
+
+
+def subgroup_rows(context: ReportContext) -> pd.DataFrame:
+    """Return the primary differences overall and by subgroup; empty where no subgroups were analysed."""
+    name, results = context.primary.name, context.results
+    wide = results.wide(
+        ["estimate", "conf_low", "conf_high", "n_patients", "n_lesions"], analysis=f"{name}/{SUBGROUPS}"
+    )
+    covariates = [one.name for one in context.protocol.covariates]
+    records = []
+    for line in context.lines("part"):
+        found = wide[wide["contrast"] == line.contrast]
+        if found.empty:
+            continue
+        own = (line.combination, line.reference)
+        counts = {
+            unit: [results.get(name, f"n_{unit}", arm=arm) for arm in own] for unit in ("patients", "lesions")
+        }
+        shared = context.protocol.is_within_patient
+        records.append(
+            {
+                "contrast": line.contrast,
+                "combination": line.combination,
+                "covariate": "",
+                "level": "",
+                "estimate": line.estimate,
+                "conf_low": line.conf_low,
+                "conf_high": line.conf_high,
+                "n_patients": max(_known(counts["patients"])) if shared else sum(_known(counts["patients"])),
+                "n_lesions": sum(_known(counts["lesions"])) if None not in counts["lesions"] else None,
+            }
+        )
+        for row in found.to_dict("records"):
+            covariate = next(one for one in covariates if str(row["level"]).startswith(f"{one}: "))
+            level = str(row["level"]).removeprefix(f"{covariate}: ")
+            records.append(row | {"combination": line.combination, "covariate": covariate, "level": level})
+    columns = [
+        "contrast",
+        "combination",
+        "covariate",
+        "level",
+        "estimate",
+        "conf_low",
+        "conf_high",
+        "n_patients",
+        "n_lesions",
+    ]
+    return pd.DataFrame(records, columns=columns)
+
+
+def _known(counts: list[Number]) -> list[int]:
+    return [int(count) for count in counts if count is not None]
+
+
+def _subgroups(context: ReportContext, rows: pd.DataFrame) -> ReportFigure:
+    scale, facts = Scale.of(context, context.primary.name), context.facts()
+    analysis = f"{context.primary.name}/{SUBGROUPS}"
+    covariates = [one for one in dict.fromkeys(rows["covariate"]) if one]
+    shown = {one: covariate_name(one) for one in covariates}
+    p_values = {
+        shown[one]: context.results.number(analysis, "p_interaction", level=one)
+        for one in covariates
+        if context.results.has(analysis, "p_interaction", level=one)
+    }
+    numbers = {
+        name: scale.factor * rows[name].astype(float) for name in ("estimate", "conf_low", "conf_high")
+    }
+    return figures.subgroup_figure(
+        rows.assign(covariate=rows["covariate"].map(lambda one: shown.get(one, "")), **numbers),
+        p_values,
+        scale.unit,
+        f"{facts.label} at {context.primary.visit}",
+        arms=context.protocol.arms,
+        margin=context.primary.margin,
+        level=context.level(),
+        formatter=context.formatter,
+    )
+
+
+def covariate_name(name: str) -> str:
+    """Return a covariate's name for people: "body_site" is "Body site"."""
+    return sentence_case(name.replace("_", " "))
 
 
 def trajectories(primary: AnalysedEndpoint) -> pd.DataFrame:

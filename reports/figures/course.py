@@ -38,6 +38,9 @@ LEFT = 0.75
 _ROW = 0.19
 """Height of a row of the table of numbers at risk, in inches."""
 
+_KEY_ROOM = 1.6
+"""Widest name in that table, in inches."""
+
 
 def profile_figure(
     summary: pd.DataFrame,
@@ -102,11 +105,15 @@ def _over_visits(
     visits: pd.DataFrame,
     by_lesion: bool,
 ) -> tuple[Figure, Axes]:
-    table = 0.62 + _ROW * (len(styles) + 1)
+    probe = new_figure(1)
+    keys = {arm: wrap(probe, arm, _KEY_ROOM, 8.5, lines=2) for arm in styles}
+    row = _ROW + (0.13 if any("\n" in key for key in keys.values()) else 0.0)
+    table = 0.62 + _ROW + row * len(styles)
     height = 3.55 + table
     figure = new_figure(height)
     names = max(text_width(figure, arm) for arm in styles)
-    left = max(LEFT, 0.42 + max(text_width(figure, arm, 8.5) for arm in styles))
+    lines = [line for key in keys.values() for line in key.split("\n")]
+    left = max(LEFT, 0.42 + max(text_width(figure, line, 8.5) for line in lines))
     axes = place_axes(figure, left, table, WIDTH - min(names, 1.6) - 0.5, height - 0.12)
     weeks = visits["week"].to_numpy(float)
     span = float(np.ptp(weeks)) or 1.0
@@ -122,7 +129,7 @@ def _over_visits(
         ends.append(float(seen["mean"].iloc[-1]) if len(seen) else math.nan)
     _name_the_lines(figure, axes, styles, ends)
     numbered = _visit_ticks(figure, axes, visits)
-    _numbers_at_risk(axes, summary, styles, numbered, left, by_lesion)
+    _numbers_at_risk(axes, summary, styles, keys, numbered, left, row, by_lesion)
     return figure, axes
 
 
@@ -224,8 +231,10 @@ def _numbers_at_risk(
     axes: Axes,
     summary: pd.DataFrame,
     styles: Mapping[str, ArmStyle],
+    keys: Mapping[str, str],
     visits: pd.DataFrame,
     left: float,
+    row: float,
     by_lesion: bool,
 ) -> None:
     """The observed numbers in a small table under the visits, arms marked as their lines are."""
@@ -239,7 +248,8 @@ def _numbers_at_risk(
             xycoords=(at[1], "axes fraction"),
             xytext=(style.pop("shift", 0), inches * 72),
             textcoords="offset points",
-            va="center_baseline",
+            va="center" if "\n" in text else "center_baseline",
+            linespacing=1.05,
             fontsize=8.5,
             annotation_clip=False,
             **style,  # type: ignore[arg-type]  # text properties, as annotate takes them
@@ -253,9 +263,9 @@ def _numbers_at_risk(
         alpha=MUTED,
     )
     for rank, (arm, style) in enumerate(styles.items(), start=1):
-        height = top - rank * _ROW
+        height = top - (_ROW + row) / 2 - (rank - 1) * row
         _key(axes, style, left_points + 6, height * 72)
-        write(arm, (0, "axes fraction"), height, shift=left_points + 16)
+        write(keys[arm], (0, "axes fraction"), height, shift=left_points + 16)
         counts = summary[summary["arm"] == arm].set_index("visit")["n"]
         for visit, week in zip(visits["visit"], visits["week"], strict=True):
             n = counts.get(visit)

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from reports.figures.forest_parts import (
+    ForestRow,
+    common_decimals,
+    draw_interval,
+    forest_row,
+    say_direction,
+    style_of,
+    ticks_from,
+    value_limits,
+    write_beside,
+)
 from reports.figures.style import (
     GRID,
     INK,
@@ -18,7 +29,6 @@ from reports.figures.style import (
     ArmStyle,
     arm_style,
     axis_name,
-    figure_of,
     house_style,
     new_figure,
     place_axes,
@@ -26,7 +36,7 @@ from reports.figures.style import (
     wrap,
 )
 from reports.figures.value import ReportFigure, finished
-from reports.format import Formatter, headline_decimals
+from reports.format import Formatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,25 +49,6 @@ _VERDICT_WIDTH = 4.7
 
 _LABEL_SHARE = 0.325
 """Share of the width that a row's label may take before it breaks into lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One row of a forest plot; positions count downwards in row heights."""
-
-    label: str
-    contrast: str
-    estimate: float
-    low: float
-    high: float
-    text: str
-    decimals: int
-    position: float
-    color: str
-    marker: str
-    filled: bool
-    dashed: bool
-    interaction: bool
 
 
 def verdict_figure(
@@ -108,16 +99,17 @@ def verdict_figure(
         [rows[~np.array(interacts, bool)], rows[np.array(interacts, bool)]], ignore_index=True
     )
     differences = len(rows) - sum(interacts)
-    decimals = _decimals(rows)
+    decimals = common_decimals(rows)
     drawn = []
     for index, record in enumerate(ordered.to_dict("records")):
         interaction = index >= differences
-        style = _style_of(str(record["contrast"]), styles)
+        about = str(record.get("combination", ""))
+        style = styles[about] if about in styles else style_of(str(record["contrast"]), styles)
         named = record
         if asked:
             named = record | {"label": _asked(record, str(rows["combination"].iloc[0]), interaction)}
         drawn.append(
-            _row(
+            forest_row(
                 named,
                 position=index + (0.2 if interaction and differences else 0.0),
                 style=ArmStyle(INK, "d", "solid") if interaction else style,
@@ -138,7 +130,7 @@ def verdict_figure(
             width=_VERDICT_WIDTH,
             beneath=True,
         )
-        _direction(axes, null, only_interaction=differences == 0)
+        say_direction(axes, null, only_interaction=differences == 0)
         if margin is not None and differences:
             _margin_band(axes, margin, null, differences, formatter)
         if 0 < differences < len(rows):
@@ -186,7 +178,7 @@ def naive_figure(
     drawn, headings, widths = _naive_rows(rows, formatter)
     with house_style():
         figure, axes = _forest(drawn, axis_name("Difference", unit), "", level, formatter, headings=headings)
-        _direction(axes, 0.0, only_interaction=False)
+        say_direction(axes, 0.0, only_interaction=False)
         caption = (
             f"Point estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
             f"Filled: {right}. Hollow, dashed: analyses that ignore which observations come from the "
@@ -200,12 +192,12 @@ def naive_figure(
 
 def _naive_rows(
     rows: pd.DataFrame, formatter: Formatter
-) -> tuple[list[_Row], list[tuple[float, str]], list[str]]:
+) -> tuple[list[ForestRow], list[tuple[float, str]], list[str]]:
     """Rows in a block for each contrast, the blocks' headings, and how wide the naive intervals are."""
     methods = list(dict.fromkeys(rows["method"]))
     markers = ("D", "o", "s", "^", "v")
-    decimals = _decimals(rows)
-    drawn: list[_Row] = []
+    decimals = common_decimals(rows)
+    drawn: list[ForestRow] = []
     headings: list[tuple[float, str]] = []
     widths: list[str] = []
     position = 0.0
@@ -220,7 +212,7 @@ def _naive_rows(
             rank = methods.index(record["method"])
             style = ArmStyle(INK, markers[rank % len(markers)], "solid")
             named = record | {"contrast": record["method"]}
-            row = _row(named, position, style, formatter, decimals, dashed=rank > 0)
+            row = forest_row(named, position, style, formatter, decimals, dashed=rank > 0)
             if rank and math.isfinite(ratio):
                 wide = formatter.number(float(ratio), 2)
                 row = replace(row, text=f"{row.text}, {wide} × as wide")
@@ -231,58 +223,8 @@ def _naive_rows(
     return drawn, headings, widths
 
 
-def _row(
-    record: Mapping[str, object],
-    position: float,
-    style: ArmStyle,
-    formatter: Formatter,
-    decimals: int,
-    *,
-    interaction: bool = False,
-    dashed: bool = False,
-) -> _Row:
-    estimate, low, high = (float(str(record[key])) for key in ("estimate", "conf_low", "conf_high"))
-    estimable = math.isfinite(estimate)
-    text = formatter.number(estimate, decimals)
-    if estimable and not math.isnan(low + high):
-        text += f" ({formatter.interval(low, high, decimals)})"
-    return _Row(
-        label=str(record.get("label", record["contrast"])),
-        contrast=str(record["contrast"]),
-        estimate=estimate,
-        low=low,
-        high=high,
-        text=text,
-        decimals=decimals,
-        position=position,
-        color=style.color,
-        marker=style.marker,
-        filled=not (dashed or interaction),
-        dashed=dashed,
-        interaction=interaction,
-    )
-
-
-def _decimals(rows: pd.DataFrame) -> int:
-    """Decimals of a figure's numbers: a digit of the smallest standard error; no limit that seems to be zero."""
-    decimals = 0
-    for record in rows.to_dict("records"):
-        shown = [float(record[name]) for name in ("estimate", "conf_low", "conf_high")]
-        # A quarter of a 95 % interval's width is about its standard error.
-        error = (shown[2] - shown[1]) / 4
-        usual = headline_decimals(error if math.isfinite(error) else None, ())
-        decimals = max(decimals, headline_decimals(error if math.isfinite(error) else None, shown, usual + 2))
-    return decimals
-
-
-def _style_of(contrast: str, styles: Mapping[str, ArmStyle]) -> ArmStyle:
-    """The style of the arm that a difference is about: the longest label in its name (the combination's)."""
-    named = [label for label in styles if label in contrast]
-    return styles[max(named, key=len)] if named else ArmStyle(INK, "o", "solid")
-
-
 def _forest(
-    rows: list[_Row],
+    rows: list[ForestRow],
     name: str,
     title: str,
     level: float,
@@ -318,21 +260,21 @@ def _forest(
     figure = new_figure(height, width)
     axes = place_axes(figure, left + 0.2, below, width - right - 0.3, height - above)
     axes.set_ylim(last + 0.5, -0.5)
-    axes.set_xlim(*_limits(rows, margin, null))
-    axes.set_xticks(_ticks(axes, null))
+    axes.set_xlim(*value_limits(rows, margin, null))
+    axes.set_xticks(ticks_from(axes, null))
     axes.spines["left"].set_visible(False)
     axes.set_yticks([])
     axes.axvline(null, color=INK, linewidth=0.9, zorder=1)
     for row, label in zip(rows, labels, strict=True):
-        _interval(axes, row)
+        draw_interval(axes, row)
         if beneath:
             _stacked(axes, row.position, label, row.text, -left - 0.1)
             continue
-        _beside(axes, row.position, label, indent - left - 0.1, linespacing=1.15)
+        write_beside(axes, row.position, label, indent - left - 0.1, linespacing=1.15)
         alpha = 1 if math.isfinite(row.estimate) else MUTED
-        _beside(axes, row.position, row.text, 0.12, right=True, alpha=alpha)
+        write_beside(axes, row.position, row.text, 0.12, right=True, alpha=alpha)
     for position, heading in headings or []:
-        _beside(axes, position, heading, -left - 0.1, weight="bold")
+        write_beside(axes, position, heading, -left - 0.1, weight="bold")
     column_at = 0.1 / width if beneath else 1 - (right + 0.18) / width
     figure.text(column_at, 1 - (above - 0.12) / height, column, fontsize=8.5, alpha=MUTED)
     if title:
@@ -365,87 +307,6 @@ def _stacked(axes: Axes, position: float, label: str, text: str, inches: float) 
         )
 
 
-def _beside(axes: Axes, position: float, text: str, inches: float, right: bool = False, **style: Any) -> None:
-    """Write text at a row's height, so many inches from the axes' left (or right) edge."""
-    axes.annotate(
-        text,
-        (1 if right else 0, position),
-        xycoords=("axes fraction", "data"),
-        xytext=(inches * 72, 0),
-        textcoords="offset points",
-        va="center" if "\n" in text else "center_baseline",
-        annotation_clip=False,
-        **style,
-    )
-
-
-def _inches_wide(axes: Axes) -> float:
-    return float(axes.get_position().width * figure_of(axes).get_size_inches()[0])
-
-
-def _limits(rows: list[_Row], margin: float | None, null: float) -> tuple[float, float]:
-    """The ends of the axis: everything that is drawn, and the line of no benefit."""
-    values = [value for row in rows for value in (row.estimate, row.low, row.high) if math.isfinite(value)]
-    values += [null] if margin is None else [null - margin, null + margin]
-    low, high = min(values), max(values)
-    pad = 0.06 * (high - low or 1.0)
-    return low - pad, high + pad
-
-
-def _ticks(axes: Axes, null: float) -> list[float]:
-    """Round steps counted from the line of no benefit, so that its own value is among them."""
-    low, high = axes.get_xlim()
-    near = axes.get_xticks()
-    step = float(near[1] - near[0])
-    first, last = math.ceil((low - null) / step - 1e-9), math.floor((high - null) / step + 1e-9)
-    return [round(null + count * step, 10) for count in range(first, last + 1)]
-
-
-def _interval(axes: Axes, row: _Row) -> None:
-    if not math.isfinite(row.estimate):
-        return
-    low_edge, high_edge = axes.get_xlim()
-    low, high = max(row.low, low_edge), min(row.high, high_edge)
-    if not math.isnan(low + high):
-        # A hollow marker stays empty: the line stops where the marker begins, since nothing opaque may hide
-        # it on a transparent background.
-        gap = 0.0 if row.filled else (high_edge - low_edge) * 4.6 / 72 / _inches_wide(axes)
-        for start, end in ((low, row.estimate - gap), (row.estimate + gap, high)):
-            if start < end:
-                axes.plot(
-                    [start, end],
-                    [row.position] * 2,
-                    color=row.color,
-                    linewidth=1.8,
-                    zorder=3,
-                    linestyle=(0, (3, 1.6)) if row.dashed else "solid",
-                    dash_capstyle="butt",
-                    solid_capstyle="butt",
-                )
-        # An interval without an end points out of the axes.
-        for end, marker in ((row.low, "<"), (row.high, ">")):
-            if math.isinf(end):
-                axes.plot(
-                    [low if marker == "<" else high],
-                    [row.position],
-                    marker,
-                    color=row.color,
-                    markersize=5,
-                    clip_on=False,
-                )
-    axes.plot(
-        [row.estimate],
-        [row.position],
-        marker=row.marker,
-        markersize=7.5,
-        zorder=4,
-        linestyle="none",
-        markeredgecolor=row.color,
-        markeredgewidth=1.6,
-        markerfacecolor=row.color if row.filled else "none",
-    )
-
-
 def _margin_band(axes: Axes, margin: float, null: float, differences: int, formatter: Formatter) -> None:
     """Shade differences too small to matter, over their rows alone: the margin is not for interactions."""
     ends = (-0.5, differences - 0.45)
@@ -467,32 +328,6 @@ def _margin_band(axes: Axes, margin: float, null: float, differences: int, forma
     )
 
 
-def _direction(axes: Axes, null: float, only_interaction: bool) -> None:
-    """Say under the axis which way benefit lies."""
-    low, high = axes.get_xlim()
-    zero = (null - low) / (high - low)
-    words = (
-        ("← less than additive", "more than additive →")
-        if only_interaction
-        else ("← worse", "combination better →")
-    )
-    for text, side in zip(words, ("right", "left"), strict=True):
-        room = zero if side == "right" else 1 - zero
-        if room < 0.12:
-            continue
-        axes.annotate(
-            text,
-            (null, 0),
-            xycoords=("data", "axes fraction"),
-            xytext=(-5 if side == "right" else 5, -20),
-            textcoords="offset points",
-            ha=side,
-            va="top",
-            fontsize=8,
-            alpha=MUTED,
-        )
-
-
 def _verdict_caption(
     margin: float | None, unit: str, level: float, formatter: Formatter, interaction: bool
 ) -> str:
@@ -511,7 +346,7 @@ def _verdict_caption(
     return text
 
 
-def _findings(rows: list[_Row], unit: str, level: float, formatter: Formatter, null: float = 0.0) -> str:
+def _findings(rows: list[ForestRow], unit: str, level: float, formatter: Formatter, null: float = 0.0) -> str:
     """What the intervals show, row by row, in words."""
     sentences = []
     for row in rows:

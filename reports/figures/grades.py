@@ -60,7 +60,7 @@ def grade_figure(
         above, below = 0.34, 0.55
         height = above + below + block * len(visits)
         figure = new_figure(height)
-        names = {arm: wrap(figure, arm, 1.7) for arm in styles}
+        names = {arm: wrap(figure, arm, 2.1, lines=2) for arm in styles}
         widest = max(text_width(figure, line) for name in names.values() for line in name.split("\n"))
         left, right = 0.1 + widest + 0.12, 0.62
         axes = place_axes(figure, left, below, WIDTH - right, height - above)

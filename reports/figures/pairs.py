@@ -19,6 +19,7 @@ from reports.figures.style import (
     name_value_axis,
     new_figure,
     place_axes,
+    without_values,
     wrap,
 )
 from reports.figures.value import ReportFigure, finished
@@ -67,9 +68,11 @@ def paired_figure(
         ticks = [wrap(figure, arm, room - 0.1, 8.5) for arm in styles]
         lines = max(tick.count("\n") for tick in ticks) + 1
         axes = place_axes(figure, LEFT, 0.34 + 0.15 * lines, WIDTH - 0.15, height - 0.12)
+        # Thinner the more there are, so that a large trial is no solid block behind its means.
+        alpha = float(np.clip(0.22 * math.sqrt(30 / max(len(wide), 1)), 0.06, 0.22))
         for values in wide.to_numpy(float):
             known = ~np.isnan(values)
-            axes.plot(np.flatnonzero(known), values[known], color=INK, alpha=0.22, linewidth=0.7, zorder=1)
+            axes.plot(np.flatnonzero(known), values[known], color=INK, alpha=alpha, linewidth=0.7, zorder=1)
         spread = float(np.nanstd(wide.to_numpy(float)))
         decimals = decimals_of(spread / math.sqrt(max(len(wide), 1)), digits=1)
         for place, (arm, style) in enumerate(styles.items()):
@@ -85,6 +88,7 @@ def paired_figure(
         caption = f"{outcome}: each line joins the values of one patient; bars and bold numbers are the arms' means."
         if several:
             caption += " Several lesions of a patient under the same arm are averaged."
+        caption += without_values(arms, styles)
         return finished(
             figure,
             "paired",

@@ -13,10 +13,13 @@ from __future__ import annotations
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +39,7 @@ GRID = 0.12
 
 _Choice = TypeVar("_Choice")
 
-LineStyle = str | tuple[float, tuple[float, ...]]
+LineStyle = Literal["solid"] | tuple[float, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,8 @@ def text_width(figure: Figure, text: str, size: float = 9, weight: str = "normal
     if not text:
         return 0.0
     canvas: Any = figure.canvas
-    artist = figure.text(0, 0, text, fontsize=size, fontweight=weight)
+    # No text that is drawn has a thousand letters in a line; a longer one need not be measured further.
+    artist = figure.text(0, 0, text[:1000], fontsize=size, fontweight=weight)
     extent = artist.get_window_extent(canvas.get_renderer())
     artist.remove()
     return float(extent.width / figure.dpi)
@@ -237,6 +241,12 @@ def _fitting(word: str, fits: Callable[[str], bool]) -> int:
     return low
 
 
+def without_values(arms: Iterable[str], drawn: Collection[str]) -> str:
+    """Say at the end of a caption which arms have nothing to draw; empty where all have."""
+    absent = [arm for arm in arms if arm not in drawn]
+    return f" Without values, and not drawn: {', '.join(absent)}." if absent else ""
+
+
 def axis_name(label: str, unit: str, higher_is_better: bool | None = None) -> str:
     """The name of an axis with its unit and direction: ``Repigmentation (%, higher is better)``."""
     direction = {True: "higher is better", False: "lower is better", None: ""}[higher_is_better]
@@ -254,28 +264,33 @@ def name_value_axis(axes: Axes, label: str, unit: str, higher_is_better: bool | 
     axes.set_ylabel(whole if "\n" in whole else wrap(figure, whole, room), linespacing=1.15)
 
 
-def spread_apart(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread_apart(
+    positions: Sequence[float], gap: float | Sequence[float], low: float, high: float
+) -> list[float]:
     """Move label positions as little as needed so that neighbours are ``gap`` apart.
 
     They stay within ``low`` to ``high`` and keep their order. Where they cannot all fit, they are spaced
-    evenly over the whole range.
+    evenly over the whole range. Instead of a gap for all, the labels' own heights may be given: neighbours are then
+    half of both heights apart.
     """
     order = sorted(range(len(positions)), key=lambda index: positions[index])
     if not order:
         return []
-    if gap * (len(order) - 1) >= high - low:
-        step = (high - low) / max(len(order) - 1, 1)
-        moved = {index: low + rank * step for rank, index in enumerate(order)}
+    heights = [gap] * len(order) if isinstance(gap, int | float) else [gap[index] for index in order]
+    offsets = [0.0, *np.cumsum([(one + other) / 2 for one, other in pairwise(heights)]).tolist()]
+    if offsets[-1] >= high - low:
+        share = (high - low) / (offsets[-1] or 1.0)
+        moved = {index: low + offsets[rank] * share for rank, index in enumerate(order)}
         return [moved[index] for index in range(len(positions))]
     # Clusters of labels that touch are centred on the mean of where their members want to be (pool adjacent
     # violators).
     clusters: list[tuple[float, int]] = []
     for rank, index in enumerate(order):
-        clusters.append((positions[index] - rank * gap, 1))
+        clusters.append((positions[index] - offsets[rank], 1))
         while len(clusters) > 1 and clusters[-2][0] > clusters[-1][0]:
             (mean_b, n_b), (mean_a, n_a) = clusters.pop(), clusters.pop()
             clusters.append(((mean_a * n_a + mean_b * n_b) / (n_a + n_b), n_a + n_b))
     starts = [mean for mean, size in clusters for _ in range(size)]
-    top = high - gap * (len(order) - 1)
-    moved = {index: min(max(starts[rank], low), top) + rank * gap for rank, index in enumerate(order)}
+    top = high - offsets[-1]
+    moved = {index: min(max(starts[rank], low), top) + offsets[rank] for rank, index in enumerate(order)}
     return [moved[index] for index in range(len(positions))]

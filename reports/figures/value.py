@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
 from reports.figures.style import INK, house_style
@@ -148,6 +148,7 @@ def finished(figure: Figure, name: str, caption: str, alt_text: str) -> ReportFi
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
+    _let_go(figure)
     element = _embeddable(svg.getvalue(), name, alt_text)
     return ReportFigure(name, caption, alt_text, element, png.getvalue(), figure)
 
@@ -161,16 +162,35 @@ def _pdf(figure: Figure) -> bytes:
 
 
 def _tiff(figure: Figure) -> bytes:
-    from PIL import Image
-
-    raw, out = io.BytesIO(), io.BytesIO()
-    with house_style():
-        figure.savefig(raw, format="rgba", dpi=TIFF_DPI, facecolor="white")
     # As matplotlib sizes its canvas: dots are cut off, not rounded.
     width, height = (int(inches * TIFF_DPI) for inches in figure.get_size_inches())
-    image = Image.frombuffer("RGBA", (width, height), raw.getvalue(), "raw", "RGBA", 0, 1).convert("RGB")
-    image.save(out, format="TIFF", compression="tiff_lzw", dpi=(TIFF_DPI, TIFF_DPI))
+    taken: Any = _Taken(width, height)
+    out = io.BytesIO()
+    with house_style():
+        figure.savefig(taken, format="rgba", dpi=TIFF_DPI, facecolor="white")
+    _let_go(figure)
+    taken.image.save(out, format="TIFF", compression="tiff_lzw", dpi=(TIFF_DPI, TIFF_DPI))
     return out.getvalue()
+
+
+def _let_go(figure: Figure) -> None:
+    """Give a drawn figure a fresh canvas: the old one keeps its pixels, a hundred megabytes a figure at 600 dots."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+
+
+class _Taken(io.RawIOBase):
+    """Takes matplotlib's canvas as a picture without a copy of it: at 600 dots an inch one is a hundred megabytes."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._size = (width, height)
+
+    def write(self, canvas: Any) -> int:
+        from PIL import Image
+
+        self.image = Image.frombuffer("RGBA", self._size, canvas, "raw", "RGBA", 0, 1).convert("RGB")
+        return len(canvas)
 
 
 def _embeddable(svg: str, name: str, alt_text: str) -> str:

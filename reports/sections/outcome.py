@@ -17,6 +17,8 @@ def outcome(parts: Parts) -> Iterator[Block]:
     yield from parts.figure("profile")
     yield from parts.figure("paired")
     yield observed_table(context, context.primary)
+    yield from parts.figure("waterfall")
+    yield from parts.figure("cumulative")
     if context.facts().scale == "ordinal":
         yield from parts.figure("grades")
         yield from parts.figure("grade-flow")

@@ -24,6 +24,7 @@ def verdict(parts: Parts) -> Iterator[Block]:
     yield Paragraph(context.results.text(context.primary.name, "may_claim"), "lead")
     yield Paragraph(context.results.text(context.primary.name, "may_not_claim"))
     yield verdict_table(context, context.primary)
+    yield from parts.figure("interaction")
     yield from beside_verdict(context, context.primary)
 
 
