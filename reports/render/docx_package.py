@@ -6,14 +6,13 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.document import Figure
 from reports.render import docx_styles
 from reports.render.docx_styles import LANDSCAPE_WIDTH, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, TEXT_WIDTH
-from reports.render.docx_text import NAMESPACE, attribute, paragraph, run
-from reports.render.docx_text import field as word_field
+from reports.render.docx_text import NAMESPACE, attribute, field, paragraph, run
 from reports.render.rtf_text import width_of
 
 if TYPE_CHECKING:
@@ -29,10 +28,10 @@ _DOCUMENT = "word/document.xml"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The date of every entry: a zip file cannot be without one."""
 
-_TWIP, _POINT, _INCH = 635, 12700, 914400
+_TWIP, _INCH = 635, 914400
 """What they are in the units of drawings."""
 
-_HIGHEST = 8_300_000 - 1_600_000
+_HIGHEST = (PAGE_HEIGHT - 2 * MARGIN) * _TWIP - 1_600_000
 """Height of a picture that leaves its caption on the page of A4, in the units of drawings."""
 
 
@@ -43,7 +42,6 @@ class WordFile:
     package: Package
     main: Part
     pictures: int = 0
-    _drawn: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def empty(cls) -> WordFile:
@@ -121,7 +119,7 @@ class WordFile:
             for name in sorted(parts.namelist(), key=lambda name: (name != "[Content_Types].xml", name)):
                 entry = zipfile.ZipInfo(name, _EPOCH)
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.create_system = 0
+                entry.create_system = entry.external_attr = 0
                 with archive.open(entry, "w", force_zip64=False) as target:
                     pieces = _document(text) if name == _DOCUMENT else [parts.read(name)]
                     for piece in pieces:
@@ -265,7 +263,7 @@ def add_running(file: WordFile, identifier: str, stamp: str, landscape: bool) ->
         head = paragraph("Header", run(identifier) + (gap + stamped if stamp else ""), _HEAD_RULE + tab)
     else:
         head = paragraph("Header", run(identifier)) + paragraph("Header", stamped, _HEAD_RULE)
-    page = run("Page ") + word_field("PAGE", run("1")) + run(" of ") + word_field("NUMPAGES", run("1"))
+    page = run("Page ") + field("PAGE", run("1")) + run(" of ") + field("NUMPAGES", run("1"))
     return Running(
         file.add(f"header-{name}", "header", _header(head)),
         file.add(

@@ -7,7 +7,7 @@ that they stand under each other on the decimal point and a cell's text is what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reports.render.docx_styles import LANDSCAPE_WIDTH, SMALL, TEXT_WIDTH
@@ -258,13 +258,24 @@ class _Rows:
             return paragraph(f"TableText{self.small}", "", keep)
         if not is_number(cell):
             style = "TableText" if cell.classes.startswith("text") else "TableAnswer"
-            look = self._look(cell.target)
-            words = "".join(prose(piece.read, look) + raised(piece.letters) for piece in cell.pieces)
-            return paragraph(f"{style}{self.small}", self._linked(words, cell.target), keep, text=cell.read)
+            return paragraph(f"{style}{self.small}", self._words(cell), keep, text=cell.read)
         text, after = _numbers(cell.pieces, self.layout.size)
         margin = max(0, (width - 2 * GAP - block.width) // 2)
         indent = f'<w:ind w:right="{max(0, margin + block.letters + after)}"/>'
         return paragraph(f"TableNumber{self.small}", self._linked(text, cell.target), keep, indent)
+
+    def _words(self, cell: BodyCell) -> str:
+        """Return the words of a cell; where they begin with the label of what they lead to, it is a reference."""
+        look = self._look(cell.target)
+        label = self.references.labels.get(cell.target, "")
+        first, *others = cell.pieces
+        rest = first.read.removeprefix(label)
+        called = ""
+        if label and rest != first.read and not rest[:1].isalnum():
+            called = self.references.reference(cell.target, look)
+            first = replace(first, text=rest, joint="", opening="", closing="")
+        words = "".join(prose(piece.read, look) + raised(piece.letters) for piece in (first, *others))
+        return called + self._linked(words, cell.target)
 
     def _look(self, target: str) -> str:
         """Return how words that lead somewhere look."""

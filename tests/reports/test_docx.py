@@ -345,6 +345,20 @@ def test_a_cell_leads_to_its_target(body):
     assert bookmarks_of(body)[link.get(f"{W}anchor")] == "What was done"
 
 
+def test_a_cell_that_names_what_it_leads_to_follows_its_number():
+    rows = (
+        Row(Cell("item"), (Cell("Section 2, What was done", target="section:how"),)),
+        Row(Cell("other"), (Cell("Table 12 of the protocol", target="table:where"),)),
+        Row(Cell("last"), (Cell("Figure 2", target="figure:profile"),)),
+    )
+    table = Table("where", "Where", (Column("Where", "text"),), rows)
+    body = body_of(render_docx(make_document(table)))
+    drawn = body.find(f"{W}tbl")
+    assert [row[1] for row in cells_of(drawn)[1:]] == [row.cells[0].text for row in rows]
+    assert [result for words, result in fields_of(drawn) if words.startswith("REF")] == ["2", "Figure 2"]
+    assert text_of(next(drawn.iter(f"{W}hyperlink"))) == ", What was done"
+
+
 def test_word_is_not_told_to_update_fields_on_opening():
     assert b"updateFields" not in parts_of(render_docx(make_document()))["word/settings.xml"]
 
