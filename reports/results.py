@@ -330,9 +330,10 @@ class Results:
         path.write_bytes(self.to_json().encode())
 
     @classmethod
-    def read(cls, path: Path) -> Results:
+    def read(cls, path: str | Path) -> Results:
         """Read a file that `write` wrote."""
-        return cls.from_json(path.read_text(encoding="utf-8"), where=path.name)
+        source = Path(path)
+        return cls.from_json(source.read_text(encoding="utf-8"), where=source.name)
 
 
 class ResultsBuilder:

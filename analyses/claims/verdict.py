@@ -282,6 +282,14 @@ class Verdict:
             if row.kind == kind and (combination is None or row.combination == combination)
         )
 
+    def __repr__(self) -> str:
+        return str(self)
+
+    def __str__(self) -> str:
+        shown = ("question", "estimate", "conf_low", "conf_high", "p_value", "answer")
+        table = self.table[list(shown)].to_string(index=False, na_rep="")
+        return f"Verdict on {self.combination}: {self.may_claim}\n{table}"
+
     def _repr_html_(self) -> str:
         from analyses.display.html_views import verdict_html
 

@@ -3,7 +3,7 @@
 The notebook is built from the protocol and from what the analysis chose (the formula that could be fitted),
 executed where it lies, and its last cell compares what it found with ``results.json``: a report whose numbers
 a reader cannot reach is not written. The bytes repeat: cells are named by their content, no time is recorded,
-and the trial is found by a path relative to the notebook.
+and the trial is found by the manifest beside the notebook, so that no path stands in it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import sys
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
+from reports.locate import VARIABLE
 from reports.render.notebook_categorical import called_by_categorical, categorical_cells, literal
 from reports.steps.over_visits import OVER_VISITS
 
@@ -50,34 +51,24 @@ class Cell:
     source: str
 
 
-def write_notebook(
-    trial_path: str | Path,
-    out_dir: Path,
-    results: Results,
-    analysed: Any,
-    *,
-    lies_in: Path | None = None,
-) -> Path:
+def write_notebook(trial_path: str | Path, out_dir: Path, results: Results, analysed: Any) -> Path:
     """Write and execute ``report.ipynb``.
 
     Parameters
     ----------
     trial_path
-        The trial's ``trial.toml``.
+        The trial's ``trial.toml``; it leaves no trace in the notebook.
     out_dir
         An existing directory. The notebook is executed in it, beside ``results.json``, which is written too.
     results
         The report's numbers, which the notebook has to reach.
     analysed
         What ``reports.analyse.analyse_trial`` returned: its trial's protocol says what was planned.
-    lies_in
-        Where the notebook will lie in the end, where that is another directory than the one that it is executed
-        in: the trial's path in it is relative to this one.
 
     Returns
     -------
     Path
-        The notebook.
+        The notebook. It needs the report's ``manifest.json`` beside it to be run again.
 
     Raises
     ------
@@ -87,26 +78,14 @@ def write_notebook(
     import nbformat
 
     results.write(out_dir / "results.json")
-    protocol, trial = analysed.trial.protocol, Path(trial_path)
-    notebook = assembled(notebook_cells(protocol, results, relative_path(trial, out_dir)))
-    execute(notebook, out_dir)
-    final = assembled(notebook_cells(protocol, results, relative_path(trial, lies_in or out_dir)))
-    for cell, shown in zip(notebook.cells, final.cells, strict=True):
-        cell.source, cell.id = shown.source, shown.id
+    notebook = assembled(notebook_cells(analysed.trial.protocol, results))
+    execute(notebook, out_dir, Path(trial_path))
     path = out_dir / FILE_NAME
     path.write_text(nbformat.writes(notebook, version=4) + "\n", encoding="utf-8", newline="\n")
     return path
 
 
-def relative_path(trial: Path, directory: Path) -> str:
-    """The trial's path as seen from a directory, with forward slashes; as it is where there is none."""
-    try:
-        return PurePath(os.path.relpath(trial.resolve(), directory.resolve())).as_posix()
-    except ValueError:  # another drive
-        return trial.as_posix()
-
-
-def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cell]:
+def notebook_cells(protocol: Protocol, results: Results) -> list[Cell]:
     """The notebook's cells, in order."""
     answered = [one for one in protocol.analyses if results.text(one.name, "combination")]
     needed = {
@@ -114,7 +93,8 @@ def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cel
     }
     cells = [
         Cell("markdown", _opening(protocol)),
-        Cell("code", _reading(trial, needed)),
+        Cell("code", _reading(needed)),
+        Cell("markdown", "The rows of each table that was read:"),
         Cell("code", _COUNTS),
     ]
     for analysis in sorted(answered, key=lambda one: one.role != "primary"):
@@ -124,7 +104,11 @@ def notebook_cells(protocol: Protocol, results: Results, trial: str) -> list[Cel
             cells += _continuous(analysis, facts, results)
             cells += _every_visit(analysis, results)
         else:
-            cells += [Cell("code", one) for one in categorical_cells(analysis, facts, results)]
+            cells += [
+                Cell(kind, one)
+                for pair in categorical_cells(analysis, facts, results)
+                for kind, one in zip(("markdown", "code"), pair, strict=True)
+            ]
         cells.append(Cell("code", _claims(analysis)))
     cells += [Cell("markdown", _CHECK_HEADING), Cell("code", _CHECK)]
     return cells
@@ -145,8 +129,17 @@ def assembled(cells: list[Cell]) -> NotebookNode:
     )
 
 
-def execute(notebook: NotebookNode, directory: Path) -> None:
+def execute(notebook: NotebookNode, directory: Path, trial: Path | None = None) -> None:
     """Execute a notebook in place, in a directory, with the Python that runs this.
+
+    Parameters
+    ----------
+    notebook
+        Its cells are given their outputs.
+    directory
+        Where it runs.
+    trial
+        The trial that it reads; by default the one that it finds by its manifest.
 
     Raises
     ------
@@ -177,6 +170,9 @@ def execute(notebook: NotebookNode, directory: Path) -> None:
             "PYTHONWARNINGS": "ignore",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
+        environment.pop(VARIABLE, None)
+        if trial is not None:
+            environment[VARIABLE] = str(trial.resolve())
         try:
             # Not in the main thread: there nbclient would take Ctrl-C for itself and hide it behind other errors.
             with ThreadPoolExecutor(max_workers=1) as beside:
@@ -236,7 +232,8 @@ def _opening(protocol: Protocol) -> str:
         f"# {protocol.id}: {protocol.title}\n\n"
         f"{_ORIGIN[protocol.conduct.data_origin]}This notebook reaches the numbers of the report (`report.html`) step "
         "by step, with tandem's public functions, and compares them with `results.json` in its last cell. Run it "
-        "where it lies: the trial is found by a path relative to it."
+        "where it lies: the trial is found by the `manifest.json` beside it, which knows what it was called and "
+        "what its protocol's bytes were."
     )
 
 
@@ -249,20 +246,21 @@ def called(analysis: Analysis, scale: str, results: Results) -> tuple[str, ...]:
     return _CONTINUOUS if scale == "continuous" else called_by_categorical(analysis, scale, results)
 
 
-def _reading(trial: str, needed: Collection[str]) -> str:
+def _reading(needed: Collection[str]) -> str:
     return f"""import math
-from pathlib import Path
+from collections import Counter
 
 import pandas as pd
 
 from analyses import {", ".join(sorted(needed))}
 from outcomes import read_trial
+from reports import Results, locate_trial, verdict_lines
 
 pd.set_option("display.precision", 4, "display.max_columns", None, "display.width", 120)
 
-trial = read_trial({literal(trial)})  # lists every defect, where there is one
+trial = read_trial(locate_trial("manifest.json"))  # lists every defect, where there is one
 arms = trial.protocol.arms
-verdicts, means, probabilities = {{}}, {{}}, {{}}
+coefficients, means, probabilities, verdicts = {{}}, {{}}, {{}}, {{}}
 pd.DataFrame({{"components": {{label: " + ".join(arms.ordered_components(label)) or "none" for label in arms}}}})"""
 
 
@@ -308,11 +306,11 @@ data = trial.estimand_data({name}).frame  # intercurrent events handled as the p
     data,
     df_method=analysis.df_method,
 )
-print(fit.convergence.sentence)
-fit.coefficients"""
+coefficients[{name}] = fit.coefficients
+fit"""
     by = ', by="visit"' if over_visits else ""
     averaging = f"""means[{name}] = marginal_means(fit, "arm"{by}, weights="proportional")
-means[{name}].table"""
+means[{name}]"""
     asking = f"""verdicts[{name}] = compare_therapies(
     fit,
     arms,
@@ -326,8 +324,16 @@ means[{name}].table"""
     unit={literal(results.text(analysis.name, "scale_unit"))},
     allocation=trial.protocol.conduct.allocation,
 )
-verdicts[{name}].table"""
-    return [Cell("code", fitting), Cell("code", averaging), Cell("code", asking)]
+verdicts[{name}]"""
+    where = "at each visit" if over_visits else f"at {analysis.visit}"
+    return [
+        Cell("markdown", "**The model**, fitted to the values of the estimand:"),
+        Cell("code", fitting),
+        Cell("markdown", f"**The means** of the arms {where}, over the covariates as they were observed:"),
+        Cell("code", averaging),
+        Cell("markdown", "**The questions** about the combination, with their answers:"),
+        Cell("code", asking),
+    ]
 
 
 def _every_visit(analysis: Analysis, results: Results) -> list[Cell]:
@@ -336,14 +342,15 @@ def _every_visit(analysis: Analysis, results: Results) -> list[Cell]:
     formula = results.text(name, "model")
     if not formula:
         return []
-    fitting = f"""every_visit = fit_mixed_model(  # describes the course; the answer is that of the model above
+    fitting = f"""every_visit = fit_mixed_model(
     {literal(formula)},
     trial.estimand_data({literal(analysis.name)}).frame,
     df_method=analysis.df_method,
 )
 means[{literal(name)}] = marginal_means(every_visit, "arm", by="visit", weights="proportional")
-means[{literal(name)}].table"""
-    return [Cell("code", fitting)]
+means[{literal(name)}]"""
+    told = "**The course**: a model of all visits, which describes it; the answer is that of the model above."
+    return [Cell("markdown", told), Cell("code", fitting)]
 
 
 def _claims(analysis: Analysis) -> str:
@@ -355,18 +362,16 @@ print("May not be claimed:", verdict.may_not_claim)"""
 
 _CHECK_HEADING = """## The same numbers as in the report
 
-Every estimate, interval and p-value above is compared with `results.json`; a difference is an error."""
+Every coefficient, mean, probability, difference, interval and p-value above is compared with `results.json`; a number
+that differs is an error. The table counts them by kind, beside what the report holds of each: what was not computed
+here (descriptions of patients and events, other assumptions, subgroups) was made by `tandem report` alone."""
 
-_CHECK = """from reports.results import Results
-from reports.verdicts import verdict_lines
-
-results = Results.read(Path("results.json"))
-compared, differing = 0, []
+_CHECK = """results = Results.read("results.json")
+compared, differing = Counter(), []
 
 
-def compare(what, here, there):
-    global compared
-    compared += 1
+def compare(kind, what, here, there):
+    compared[kind] += 1
     here = math.nan if here is None else float(here)
     # results.json keeps ten significant digits, and the optimiser stops at the same point.
     same = (math.isnan(here) and math.isnan(there)) or math.isclose(here, there, rel_tol=1e-8, abs_tol=1e-12)
@@ -374,23 +379,35 @@ def compare(what, here, there):
         differing.append(f"{what}: {here!r} here, {there!r} in results.json")
 
 
-for name, verdict in verdicts.items():
-    lines = verdict_lines(results, name)
-    for row, line in zip(verdict.table.to_dict("records"), lines, strict=True):
-        for number in ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"):
-            compare(f"{name}, {line.contrast}, {number}", row[number], getattr(line, number))
+interval = ("estimate", "std_error", "conf_low", "conf_high")
+test = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
+for name, table in coefficients.items():
+    for row in table.to_dict("records"):
+        for number in test:
+            there = results.number(f"{name}/model", f"coefficient_{number}", level=row["term"])
+            compare("model", f"{name}, {row['term']}, {number}", row[number], there)
 for name, found in means.items():
     visit = trial.protocol.analysis(name.removesuffix("/over visits")).visit
     for row in found.table.to_dict("records"):
         at = {"arm": str(row["arm"]), "visit": str(row.get("visit", visit))}
-        for number in ("estimate", "std_error", "df", "conf_low", "conf_high"):
-            compare(f"{name}, {at}, {number}", row[number], results.number(f"{name}/means", number, **at))
-for name, found in probabilities.items():
-    for row in found.to_dict("records"):
+        for number in (*interval, "df"):
+            there = results.number(f"{name}/means", number, **at)
+            compare("means", f"{name}, {at}, {number}", row[number], there)
+for name, table in probabilities.items():
+    for row in table.to_dict("records"):
         at = {"arm": str(row["arm"]), "level": str(row.get("grade", ""))}
-        for number in ("estimate", "std_error", "conf_low", "conf_high"):
+        for number in interval:
             there = results.number(f"{name}/probabilities", number, **at)
-            compare(f"{name}, probability, {at}, {number}", row[number], there)
+            compare("probabilities", f"{name}, probability, {at}, {number}", row[number], there)
+for name, verdict in verdicts.items():
+    for row, line in zip(verdict.table.to_dict("records"), verdict_lines(results, name), strict=True):
+        for number in test:
+            compare("answers", f"{name}, {line.contrast}, {number}", row[number], getattr(line, number))
 if differing or not compared:
     raise AssertionError("\\n".join(differing) or "nothing was compared")
-print(f"All {compared} numbers are those of results.json.")"""
+
+held = Counter("answers" if row.analysis in verdicts else row.analysis.rpartition("/")[2] for row in results)
+apart = sorted(kind for kind in held if kind not in compared)
+print(f"All {compared.total():,} numbers computed here are those of results.json, which holds {len(results):,}.")
+print("Not computed here:", ", ".join(apart) + ".")
+pd.DataFrame({"compared": compared, "in results.json": held}).fillna(0).astype(int).sort_index()"""

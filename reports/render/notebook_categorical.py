@@ -34,26 +34,38 @@ def called_by_categorical(analysis: Analysis, scale: str, results: Results) -> t
     return tuple(needed)
 
 
-def categorical_cells(analysis: Analysis, facts: EndpointFacts, results: Results) -> Iterator[str]:
-    """Yield the cells of one analysis: without a model, the model, its probabilities and its verdicts."""
-    yield _without_model(analysis, facts, results)
+def categorical_cells(
+    analysis: Analysis, facts: EndpointFacts, results: Results
+) -> Iterator[tuple[str, str]]:
+    """Yield what a cell shows, and the cell: without a model, the model, its probabilities and its verdicts."""
+    by = "ranks" if facts.scale == "ordinal" else "proportions"
+    yield f"**Without a model**: the questions answered by {by}:", _without_model(analysis, facts, results)
     if not results.text(f"{analysis.name}/{MODEL}", "formula"):
         return
-    yield _fitting(analysis, facts, results)
+    yield "**The model**, fitted to the values of the estimand:", _fitting(analysis, facts, results)
     name = literal(analysis.name)
     if results.has(f"{analysis.name}/{PROBABILITIES}", "estimate"):
-        yield f"""alpha = analysis.alpha if analysis.sided == 2 else 2 * analysis.alpha
-probabilities[{name}] = marginal_probabilities(fit, "arm"{_at(analysis, results)}).intervals(alpha)
-probabilities[{name}]"""
+        told = (
+            "**The probabilities** that the model gives each arm, over the covariates as they were observed:"
+        )
+        yield (
+            told,
+            f"""alpha = analysis.alpha if analysis.sided == 2 else 2 * analysis.alpha
+found = marginal_probabilities(fit, "arm"{_at(analysis, results)})
+probabilities[{name}] = found.intervals(alpha)
+found""",
+        )
     if _led(analysis, results):
-        yield _asking(
+        asked = _asking(
             "compare_probabilities",
             name,
             ["margin=analysis.margin", "margin_source=analysis.margin_source"],
             _at(analysis, results),
         )
+        yield "**The questions** about the combination, answered by the model's probabilities:", asked
     if results.has(f"{analysis.name}/{ODDS}", "alpha"):
-        yield _asking("compare_therapies", literal(f"{analysis.name}/{ODDS}"), [], _at(analysis, results))
+        asked = _asking("compare_therapies", literal(f"{analysis.name}/{ODDS}"), [], _at(analysis, results))
+        yield "**The same on the scale of odds**:", asked
 
 
 def _led(analysis: Analysis, results: Results) -> bool:
@@ -92,7 +104,7 @@ data = trial.estimand_data({literal(analysis.name)}).frame
 rows = data[(data["visit"] == analysis.visit) & data["value"].notna()]
 verdicts[{name}] = {"compare_grades" if ordinal else "compare_responders"}(  # without a model
 {listed})
-verdicts[{name}].table"""
+verdicts[{name}]"""
 
 
 def _fitting(analysis: Analysis, facts: EndpointFacts, results: Results) -> str:
@@ -110,7 +122,8 @@ def _fitting(analysis: Analysis, facts: EndpointFacts, results: Results) -> str:
     else:
         more = f", penalty={literal(penalty)}" if penalty else ""
         call = f'fit_generalized_model({literal(formula)}, model_rows, family="binomial"{more})'
-    return "\n".join([*lines, f"fit = {call}", "print(fit.convergence.sentence)", "fit.coefficients"])
+    kept = f"coefficients[{literal(analysis.name)}] = fit.coefficients"
+    return "\n".join([*lines, f"fit = {call}", kept, "fit"])
 
 
 def _asking(function: str, name: str, own: list[str], at: str) -> str:
@@ -127,4 +140,4 @@ def _asking(function: str, name: str, own: list[str], at: str) -> str:
     listed = "".join(f"    {argument},\n" for argument in arguments)
     return f"""verdicts[{name}] = {function}(
 {listed})
-verdicts[{name}].table"""
+verdicts[{name}]"""

@@ -15,7 +15,8 @@ import pytest
 from outcomes import read_trial
 from outcomes.errors import ReportError
 from reports.analyse import AnalysedTrial, analyse_trial
-from reports.render.notebook import Cell, assembled, execute, relative_path, write_notebook
+from reports.manifest import Asked, hashed_inputs, write_manifest
+from reports.render.notebook import Cell, assembled, execute, write_notebook
 from reports.results import Results
 
 Built = tuple[AnalysedTrial, Path]
@@ -30,7 +31,10 @@ def built(
     out = home.parent / f"report of {home.name}"
     out.mkdir()
     analysed = analyse_trial(read_trial(home / "trial.toml"))
-    return analysed, write_notebook(home / "trial.toml", out, analysed.results, analysed)
+    path = write_notebook(home / "trial.toml", out, analysed.results, analysed)
+    asked = Asked(f"{home.name}/trial.toml", ("ipynb",))
+    write_manifest(out, asked=asked, inputs=hashed_inputs(analysed.trial), outputs=(path,))
+    return analysed, path
 
 
 def printed(notebook: Any) -> str:
@@ -49,7 +53,7 @@ def test_its_numbers_are_those_of_the_report(built: Built) -> None:
     verdicts = [one for one in analysed.endpoints if one.verdict is not None]
     lines = sum(len(one.verdict.table) for one in verdicts if one.verdict is not None)
     said = printed(notebook)
-    compared = int(said.rsplit("All ", 1)[1].split(" numbers are those of results.json")[0])
+    compared = int(said.rsplit("All ", 1)[1].split(" numbers computed here")[0].replace(",", ""))
     assert compared >= 7 * lines, "every number of every verdict"
     beside = any("every_visit = fit_mixed_model(" in cell.source for cell in notebook.cells)
     assert beside is analysed.trial.protocol.is_within_patient, "the model of all visits, where it is another"
@@ -61,41 +65,66 @@ def test_its_numbers_are_those_of_the_report(built: Built) -> None:
 
 
 def test_it_holds_nothing_of_this_machine_and_no_patient(built: Built) -> None:
-    analysed, path = built
+    _, path = built
     text = path.read_text(encoding="utf-8")
-    for place in (str(path.parent), sys.prefix, str(Path.home()) + "/", "/tmp/"):
+    for place in (str(path.parent), sys.prefix, str(Path.home()) + "/", "/tmp/", " at 0x", "../"):
         assert place not in text
     assert "P01" not in text
-    assert (
-        f"../{'within-patient' if analysed.trial.protocol.is_within_patient else 'parallel'}/trial.toml"
-        in text
-    )
+    assert 'read_trial(locate_trial(\\"manifest.json\\"))' in text
 
 
 def test_it_runs_again_where_it_lies_with_the_same_bytes_and_without_times(built: Built) -> None:
     _, path = built
     notebook = nbformat.read(path, as_version=4)
     execute(notebook, path.parent)
-    assert "numbers are those of results.json" in printed(notebook)
+    assert "are those of results.json" in printed(notebook)
     assert nbformat.writes(notebook, version=4) + "\n" == path.read_text(encoding="utf-8")
     assert all("execution" not in cell.metadata for cell in notebook.cells)
 
 
-def test_it_may_be_executed_elsewhere_and_lie_beside_its_trial(parallel_trial: Path, tmp_path: Path) -> None:
-    staging = tmp_path / "deeper" / "staging"
-    staging.mkdir(parents=True)
-    analysed = analyse_trial(read_trial(parallel_trial / "trial.toml"))
-    path = write_notebook(
-        parallel_trial / "trial.toml", staging, analysed.results, analysed, lies_in=parallel_trial
-    )
-    text = path.read_text(encoding="utf-8")
-    assert 'read_trial(\\"trial.toml\\")' in text
-    assert ".." not in text.split("read_trial(")[1][:20]
-    for name in ("report.ipynb", "results.json"):
-        (staging / name).rename(parallel_trial / name)
-    notebook = nbformat.read(parallel_trial / "report.ipynb", as_version=4)
-    execute(notebook, parallel_trial)
-    assert nbformat.writes(notebook, version=4) + "\n" == text
+def test_its_bytes_depend_neither_on_where_it_lies_nor_on_how_the_trial_was_typed(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysed, path = built
+    home = analysed.trial.directory
+    assert home is not None
+    out = tmp_path / "deeper" / "there"
+    out.mkdir(parents=True)
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("TANDEM_TRIAL", "/another/trial.toml")
+    typed = f"../{home.name}/trial.toml"
+    assert write_notebook(typed, out, analysed.results, analysed).read_bytes() == path.read_bytes()
+
+
+def test_without_a_manifest_the_reader_is_told_what_is_missing(built: Built, tmp_path: Path) -> None:
+    notebook = nbformat.read(built[1], as_version=4)
+    with pytest.raises(ReportError, match="under 'SMALL-") as caught:
+        execute(notebook, tmp_path)
+    assert 'locate_trial("manifest.json", trial="...")' in str(caught.value)
+
+
+def test_it_says_how_much_of_the_report_it_computes(built: Built) -> None:
+    analysed, path = built
+    notebook = nbformat.read(path, as_version=4)
+    said = printed(notebook)
+    assert f"results.json, which holds {len(analysed.results):,}." in said
+    apart = said.rsplit("Not computed here: ", 1)[1].split(".")[0].split(", ")
+    assert {"baseline", "flow"} <= set(apart)
+    assert not {"model", "means", "answers"} & set(apart)
+    shown = notebook.cells[-1].outputs[-1].data["text/plain"].splitlines()[1:]
+    rows = [line.rsplit(None, 2) for line in shown]
+    counts = {kind.strip(): (int(compared), int(held)) for kind, compared, held in rows}
+    assert sum(held for _, held in counts.values()) == len(analysed.results)
+    assert all(compared <= held for compared, held in counts.values())
+    assert counts["means"][0] == counts["means"][1]
+
+
+def test_each_table_says_what_it_shows(built: Built) -> None:
+    notebook = nbformat.read(built[1], as_version=4)
+    for before, cell in zip(notebook.cells, notebook.cells[1:], strict=False):
+        shown = [output.data for output in cell.get("outputs", []) if output.output_type == "execute_result"]
+        if shown and cell is not notebook.cells[1]:
+            assert before.cell_type == "markdown" or "<caption" in shown[0]["text/html"]
 
 
 def test_a_number_that_differs_is_an_error_that_names_it(parallel_trial: Path, tmp_path: Path) -> None:
@@ -162,8 +191,3 @@ def test_cells_are_named_by_their_content() -> None:
     assert names == [cell.id for cell in assembled(cells).cells]
     assert len(set(names)) == 3
     assert assembled([Cell("code", "2"), *cells[1:]]).cells[0].id != names[0]
-
-
-def test_the_trial_is_found_from_where_the_notebook_lies(tmp_path: Path) -> None:
-    assert relative_path(tmp_path / "a" / "trial.toml", tmp_path / "b" / "c") == "../../a/trial.toml"
-    assert relative_path(tmp_path / "trial.toml", tmp_path) == "trial.toml"
