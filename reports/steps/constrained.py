@@ -30,10 +30,13 @@ class ConstrainedAnswer:
         Name of a contrast -> estimate, std_error, df, statistic, p_value, conf_low, conf_high.
     covariances
         Covariance terms that were tried, the one fitted last.
+    n_patients
+        Patients with a value that the model used, be it the baseline alone.
     """
 
     contrasts: dict[str, dict[str, float]]
     covariances: tuple[str, ...]
+    n_patients: int
 
 
 def constrained_contrasts(
@@ -110,7 +113,8 @@ def constrained_contrasts(
         label: {str(key): float(value) for key, value in record.items()}
         for label, record in zip(labels, table.to_dict("records"), strict=True)
     }
-    return ConstrainedAnswer(contrasts, COVARIANCES[: len(fit.walk)])
+    patients = int(rows.loc[fit.frame.data.index, "patient"].nunique())
+    return ConstrainedAnswer(contrasts, COVARIANCES[: len(fit.walk)], patients)
 
 
 def stacked(data: pd.DataFrame, baseline: str, covariates: Sequence[str]) -> pd.DataFrame:

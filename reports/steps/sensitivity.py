@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,9 +18,10 @@ from outcomes.errors import DesignError, ModelError
 from outcomes.protocol import Analysis
 from reports.format import join_words, sentence_case
 from reports.results import ResultsBuilder
-from reports.steps.categorical import categorical_verdict
+from reports.steps.categorical import at_visit, categorical_verdict
 from reports.steps.continuous import ContinuousModel, ask, fit_choice, rows_of, used_rows
 from reports.steps.over_visits import OverVisits
+from reports.steps.units import count_units
 
 if TYPE_CHECKING:
     from analyses.fallback import FallbackStep
@@ -55,6 +56,8 @@ class Variant:
         NaN where it is not estimable.
     answer
         The min test's answer in words, where the variant has one.
+    counts
+        Patients, and lesions where there are any, whose values it used.
     """
 
     label: str
@@ -62,6 +65,7 @@ class Variant:
     contrasts: dict[str, dict[str, float]]
     min_test_p: float
     answer: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def add_sensitivity(
@@ -96,6 +100,8 @@ def add_sensitivity(
                     name, numbers[name], contrast=contrast, level=variant.label, method=variant.explanation
                 )
         scope.add("min_test_p", variant.min_test_p, level=variant.label, method=variant.explanation)
+        for unit, number in variant.counts.items():
+            scope.add(f"n_{unit}", number, level=variant.label, method="counts of the values used")
         scope.say("variant", variant.explanation, subject=variant.label)
         if variant.answer:
             scope.say("answer", variant.answer, subject=variant.label)
@@ -158,7 +164,10 @@ def _by_arm(
         return
     left = f"; {_listed(fit.walk[:-1])} could not be fitted" if len(fit.walk) > 1 else ""
     yield _from_verdict(
-        SPREAD_BY_ARM, f"the primary model with a covariance for each arm, {fit.formula}{left}", verdict
+        SPREAD_BY_ARM,
+        f"the primary model with a covariance for each arm, {fit.formula}{left}",
+        verdict,
+        used_rows(fit, model.data),
     )
 
 
@@ -204,6 +213,7 @@ def _sandwich(
         f"{which} with standard errors and degrees of freedom that do not rest on its covariance: the bias-reduced "
         "sandwich CR2, clustered by patient",
         verdict,
+        used_rows(fit, rows),
     )
 
 
@@ -215,8 +225,8 @@ def _all_visits(
         verdict = ask(over.fit, trial, analysis, facts, over.choice.at)
     except ModelError:
         return
-    yield _from_verdict(ALL_VISITS, f"the model of all visits, {over.fit.formula}", verdict)
     used = used_rows(over.fit, over.data)
+    yield _from_verdict(ALL_VISITS, f"the model of all visits, {over.fit.formula}", verdict, used)
     if used.duplicated(["patient", "arm", "visit"]).any():
         yield from _sandwich(
             ALL_VISITS_ROBUST,
@@ -230,25 +240,29 @@ def _all_visits(
         )
 
 
-def verdict_of(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame) -> Verdict:
-    """Return the verdict of an analysis on other data, with the model that these data choose."""
+def _answered(
+    trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame
+) -> tuple[Verdict, pd.DataFrame]:
+    """Return the verdict of an analysis on other data, with the model that these data choose, and the rows used."""
     if facts.scale != "continuous":
-        return categorical_verdict(trial, analysis, facts, data)
+        rows = at_visit(data, analysis.visit)
+        return categorical_verdict(trial, analysis, facts, data), rows[rows["value"].notna()]
     from analyses.default_model import choose_model
 
     choice = choose_model(trial.protocol, analysis, data)
-    fit = fit_choice(choice, rows_of(choice, analysis, data), analysis.df_method)
-    return ask(fit, trial, analysis, facts, choice.at)
+    rows = rows_of(choice, analysis, data)
+    fit = fit_choice(choice, rows, analysis.df_method)
+    return ask(fit, trial, analysis, facts, choice.at), used_rows(fit, rows)
 
 
-def _from_verdict(label: str, explanation: str, verdict: Verdict) -> Variant:
+def _from_verdict(label: str, explanation: str, verdict: Verdict, used: pd.DataFrame) -> Variant:
     contrasts = {
         row.contrast: {name: float(getattr(row, name)) for name in CONTRAST_NUMBERS}
         for row in verdict.rows_of("part", verdict.combination)
     }
     joint = verdict.rows_of("min_test", verdict.combination)
     p = joint[0].p_value if joint else math.nan
-    return Variant(label, explanation, contrasts, p, joint[0].answer if joint else "")
+    return Variant(label, explanation, contrasts, p, joint[0].answer if joint else "", count_units(used))
 
 
 def _other_reconstructions(trial: Trial, analysis: Analysis, facts: EndpointFacts) -> Iterator[Variant]:
@@ -258,22 +272,29 @@ def _other_reconstructions(trial: Trial, analysis: Analysis, facts: EndpointFact
         yield _from_verdict(
             sentence_case(name),
             "another table that agrees with the published numbers equally well",
-            verdict_of(other, analysis, facts, data),
+            *_answered(other, analysis, facts, data),
         )
 
 
 def _other_populations(trial: Trial, analysis: Analysis, facts: EndpointFacts) -> Iterator[Variant]:
+    """Repeat the analysis in each other population, unless the protocol has an analysis that does."""
     names = [population.name for population in trial.protocol.populations]
+    planned = {
+        one.population
+        for one in trial.protocol.analyses
+        if one.role == "sensitivity"
+        and (one.endpoint, one.visit, one.model) == (analysis.endpoint, analysis.visit, analysis.model)
+    }
     for name in ("all", *names):
-        if name == analysis.population:
+        if name == analysis.population or name in planned:
             continue
         data = trial.estimand_data(analysis.name, name).frame
         whom = "all patients" if name == "all" else f"the population “{name}”"
         try:
-            verdict = verdict_of(trial, analysis, facts, data)
+            verdict, used = _answered(trial, analysis, facts, data)
         except (ModelError, DesignError):
             continue
-        yield _from_verdict(f"Population “{name}”", f"the same model in {whom}", verdict)
+        yield _from_verdict(f"Population “{name}”", f"the same model in {whom}", verdict, used)
 
 
 def _common_spread(
@@ -302,7 +323,8 @@ def _common_spread(
     except ModelError:
         return
     whose = "patients and of their lesions" if again else "patients"
-    yield _from_verdict(COMMON_SPREAD, f"random intercepts of {whose}, {formula}", verdict)
+    used_now = used_rows(fit, rows)
+    yield _from_verdict(COMMON_SPREAD, f"random intercepts of {whose}, {formula}", verdict, used_now)
 
 
 def _paired(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.DataFrame) -> Iterator[Variant]:
@@ -316,8 +338,10 @@ def _paired(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.Dat
         return
     sign = 1.0 if facts.higher_is_better else -1.0
     contrasts, one_sided = {}, []
+    paired: set[Any] = set()
     for part in parts:
         differences = (sign * (wide[combination] - wide[part])).dropna()
+        paired.update(differences.index)
         if len(differences) < 2 or differences.std(ddof=1) == 0:
             return
         test = stats.ttest_1samp(differences, 0.0)
@@ -338,6 +362,7 @@ def _paired(trial: Trial, analysis: Analysis, facts: EndpointFacts, data: pd.Dat
         "each comparison in the patients who have both arms, without covariates",
         contrasts,
         _joint_p(trial, analysis, one_sided),
+        counts=count_units(rows[rows["patient"].isin(paired) & rows["arm"].isin([combination, *parts])]),
     )
 
 
@@ -398,4 +423,5 @@ def _constrained(
         explanation,
         contrasts,
         _joint_p(trial, analysis, one_sided),
+        counts={"patients": found.n_patients},
     )

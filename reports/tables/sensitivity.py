@@ -23,7 +23,8 @@ def sensitivity_table(context: ReportContext) -> Table | None:
         return None
     scale = Scale.of(context, analysis.name)
     contrasts = [line.contrast for line in context.lines("part")]
-    columns: list[Column] = []
+    units = _units(context)
+    columns = [Column(unit.capitalize()) for unit in units]
     for contrast in contrasts:
         columns += [
             Column("Estimate", spanner=contrast),
@@ -36,7 +37,7 @@ def sensitivity_table(context: ReportContext) -> Table | None:
     said = {variant: context.results.text(name, "variant", variant) for variant in variants}
     key_of = {variant: next(one for one in variants if said[one] == said[variant]) for variant in variants}
     for variant in variants:
-        cells: list[Cell] = []
+        cells = _counts(context, name, units, level=variant)
         for contrast in contrasts:
             address = {"level": variant, "contrast": contrast}
             found = [
@@ -60,14 +61,26 @@ def sensitivity_table(context: ReportContext) -> Table | None:
             source=source_line(context, analysis),
         ),
         context.primary,
+        described=True,
     )
+
+
+def _units(context: ReportContext) -> tuple[str, ...]:
+    """Return the units that the primary analysis counts."""
+    lesions = context.results.has(context.primary.name, "n_lesions")
+    return ("patients", "lesions") if lesions else ("patients",)
+
+
+def _counts(context: ReportContext, name: str, units: tuple[str, ...], **address: str) -> list[Cell]:
+    """Return how many patients and lesions an analysis used."""
+    return [number(context.formatter, context.results.get(name, f"n_{unit}", **address)) for unit in units]
 
 
 def _of_verdict(
     context: ReportContext, scale: Scale, analysis: Analysis, label: str, contrasts: list[str]
 ) -> Row:
     parts = {line.contrast: line for line in context.lines("part", analysis.name)}
-    cells: list[Cell] = []
+    cells = _counts(context, analysis.name, _units(context), arm="")
     for contrast in contrasts:
         line = parts.get(contrast)
         if line is None:
@@ -82,7 +95,7 @@ def _of_other(context: ReportContext, analysis: Analysis, references: list[str])
     """One of the protocol's own sensitivity analyses: on its own scale, and said so, part by part."""
     scale = Scale.of(context, analysis.name)
     parts = {line.reference: line for line in context.lines("part", analysis.name)}
-    cells: list[Cell] = []
+    cells = _counts(context, analysis.name, _units(context), arm="")
     for reference in references:
         line = parts.get(reference)
         if line is None or not line.estimable:
