@@ -18,7 +18,9 @@ def test_links_lead_to_files(page):
 
 
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", ROOT / "docs" / "statistics.md"], ids=lambda page: page.name
+    "page",
+    [ROOT / "README.md", ROOT / "docs" / "statistics.md", ROOT / "docs" / "reports.md"],
+    ids=lambda page: page.name,
 )
 def test_python_blocks_run_in_order(page, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
@@ -49,6 +51,18 @@ def test_every_function_that_the_statistics_page_names_exists():
             importlib.import_module(dotted)
         except ModuleNotFoundError:
             assert hasattr(importlib.import_module(".".join(path)), last), dotted
+
+
+def test_the_reports_page_has_a_report_toml_that_is_read(tmp_path):
+    from outcomes.protocol import ReportOptions, read_report_options
+    from reports.section_choice import planned_sections
+
+    text = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "report.toml").write_text(example, encoding="utf-8")
+    options = read_report_options(tmp_path / "report.toml", ReportOptions())
+    assert options.style == "lancet"
+    assert len(planned_sections(options)) == 5
 
 
 def test_the_version_has_one_source():
