@@ -6,22 +6,19 @@ import io
 import math
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reports import figures
-from reports.figures import ReportFigure, arm_style, course, diagnostics, flow, forest, grades, pairs
+from reports.figures import ReportFigure, course
 from reports.figures import grade_flow as grade_flow_module
-from reports.figures.style import INK, axis_name, house_style, new_figure, spread_apart, text_width, wrap
+from reports.figures.style import INK
 
 FACTORIAL = {"Untreated": (), "Laser": ("laser",), "PRP": ("prp",), "Laser + PRP": ("laser", "prp")}
 ADD_ON = {
@@ -142,6 +139,78 @@ def residuals() -> ReportFigure:
     )
 
 
+SEVEN = {
+    **FACTORIAL,
+    "NB-UVB": ("nbuvb",),
+    "Laser + NB-UVB": ("laser", "nbuvb"),
+    "Laser + PRP + NB-UVB": ("laser", "prp", "nbuvb"),
+}
+LIMITS = (figures.ResponseLimit("at_least", 25.0), figures.ResponseLimit("above", 50.0))
+
+
+def responses(
+    draw: Callable[..., ReportFigure], arms: dict[str, tuple[str, ...]] = FACTORIAL
+) -> ReportFigure:
+    frame = trajectories(arms)
+    frame = frame[frame["visit"] == "Week 24"]
+    return draw(frame, arms, "Repigmentation of the lesion", "%", True, visit="Week 24", limits=LIMITS)
+
+
+def interaction() -> ReportFigure:
+    means = pd.DataFrame(
+        [
+            ("Untreated", 2.0, -1.0, 5.0),
+            ("Laser", 21.0, 14.0, 28.0),
+            ("PRP", 25.0, 19.0, 31.0),
+            ("Laser + PRP", 55.0, 51.0, 60.0),
+        ],
+        columns=["arm", "estimate", "conf_low", "conf_high"],
+    )
+    cells = figures.TwoByTwo("Untreated", "Laser", "PRP", "Laser + PRP", "laser", "platelet-rich plasma")
+    return figures.interaction_figure(
+        means,
+        cells,
+        (11.0, 1.0, 21.0),
+        FACTORIAL,
+        "Repigmentation",
+        "%",
+        True,
+        difference_unit="percentage points",
+    )
+
+
+def subgroup_rows() -> pd.DataFrame:
+    rows = []
+    for part, shift in (("Laser", 0.0), ("PRP", 4.0)):
+        name = f"(Laser + PRP) − {part}"
+        rows.append((name, "Laser + PRP", "", "", 34 - shift, 28 - shift, 41 - shift, 27, 54))
+        for covariate, level, estimate in (
+            ("Body site", "face", 36.0),
+            ("Body site", "extremity", 25.0),
+            ("Sex", "female", 31.0),
+            ("Sex", "male", math.nan),
+        ):
+            rows.append(
+                (name, "Laser + PRP", covariate, level, estimate, estimate - 12, estimate + 12, 9, 18)
+            )
+    columns = ["contrast", "combination", "covariate", "level", "estimate", "conf_low", "conf_high"]
+    return pd.DataFrame(rows, columns=[*columns, "n_patients", "n_lesions"])
+
+
+def consort_rows() -> pd.DataFrame:
+    rows: list[tuple[str, str, str, int | None, int | None, str | None, bool]] = [
+        ("Enrolment", "Assessed for eligibility", "", None, None, None, False),
+        ("Enrolment", "Excluded before enrolment, with reasons", "", None, None, None, True),
+        ("Enrolment", "Enrolled", "", 30, 120, None, False),
+    ]
+    rows += [("Allocation", "Allocated", arm, 30, 30, None, False) for arm in FACTORIAL]
+    note = "not assessed: 3 patients, 3 lesions\nreasons: not provided"
+    rows += [("Follow-up", "Assessed at Week 24", arm, 27, 27, note, False) for arm in FACTORIAL]
+    rows += [("Analysis", "Primary analysis", arm, 27, 27, None, False) for arm in FACTORIAL]
+    columns = ["phase", "stage", "arm", "patients", "lesions", "note", "aside"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 MAKERS: dict[str, Callable[[], ReportFigure]] = {
     "verdict": lambda: figures.verdict_figure(
         verdict_rows(), 10, "percentage points", "Laser + PRP against its parts", arms=FACTORIAL
@@ -163,6 +232,20 @@ MAKERS: dict[str, Callable[[], ReportFigure]] = {
     "residuals": residuals,
     "naive": lambda: figures.naive_figure(naive_rows(), unit="percentage points"),
     "paired": paired,
+    "flow of CONSORT": lambda: figures.flow_figure(consort_rows()),
+    "waterfall": lambda: responses(figures.waterfall_figure),
+    "waterfall of seven arms": lambda: responses(figures.waterfall_figure, SEVEN),
+    "cumulative": lambda: responses(figures.cumulative_figure),
+    "cumulative of seven arms": lambda: responses(figures.cumulative_figure, SEVEN),
+    "interaction": interaction,
+    "subgroups": lambda: figures.subgroup_figure(
+        subgroup_rows(),
+        {"Body site": 0.008, "Sex": math.nan},
+        "percentage points",
+        "Repigmentation at Week 24",
+        arms=FACTORIAL,
+        margin=10,
+    ),
 }
 
 
@@ -180,65 +263,6 @@ def maker(request: pytest.FixtureRequest) -> Callable[[], ReportFigure]:
 @pytest.fixture(scope="module", params=list(MAKERS))
 def figure(request: pytest.FixtureRequest) -> ReportFigure:
     return made(request.param)
-
-
-# --- colours ---
-
-
-def test_the_four_arms_of_a_factorial_trial_have_the_products_colours() -> None:
-    assert [style.color for style in arm_style(FACTORIAL).values()] == [
-        "#7F7F7F",
-        "#D55E00",
-        "#0072B2",
-        "#009E73",
-    ]
-
-
-def test_a_style_follows_the_components_not_the_label_order_or_case() -> None:
-    renamed = {"both": ("PRP", "Laser"), "nothing": (), "B": ("Prp",), "A": ("LASER",)}
-    styles = arm_style(renamed)
-    assert styles["both"] == arm_style(FACTORIAL)["Laser + PRP"]
-    assert styles["A"] == arm_style(FACTORIAL)["Laser"]
-    assert list(styles) == list(renamed)
-
-
-def test_an_unknown_component_keeps_its_colour_from_trial_to_trial() -> None:
-    alone = arm_style({"Needling": ("microneedling",)})["Needling"]
-    among = arm_style({**FACTORIAL, "MN": ("microneedling",)})["MN"]
-    assert alone == among
-    assert alone.color not in {style.color for style in arm_style(FACTORIAL).values()}
-
-
-def test_arms_of_one_trial_are_told_apart_by_every_channel() -> None:
-    names = ["laser", "prp", "nbuvb", "microneedling"]
-    arms = {
-        f"arm {bits:04b}": tuple(name for k, name in enumerate(names) if bits >> k & 1) for bits in range(8)
-    }
-    styles = list(arm_style(arms).values())
-    assert len({style.color for style in styles}) == 8
-    assert len({style.marker for style in styles}) == 8
-    assert len({style.linestyle for style in styles}) == 8
-
-
-def relative_luminance(color: str) -> float:
-    parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-@pytest.mark.parametrize("background", ["#ffffff", "#14161a"])
-def test_the_fixed_colours_stand_out_on_white_and_on_dark(background: str) -> None:
-    # WCAG 2.2, 1.4.11: graphics need a contrast of 3 : 1 with what lies beside them.
-    for style in arm_style(FACTORIAL).values():
-        light, dark = sorted((relative_luminance(style.color), relative_luminance(background)), reverse=True)
-        assert (light + 0.05) / (dark + 0.05) >= 3
-
-
-def test_shades_of_a_grade_get_darker_in_grey_print_too() -> None:
-    for color in ("#D55E00", "#0072B2", "#009E73", "#7F7F7F"):
-        shades = [relative_luminance(grades.tint(color, rank, 6)) for rank in range(6)]
-        assert shades == sorted(shades, reverse=True)
-        assert min(np.diff(shades[::-1])) > 0.01
 
 
 # --- every figure ---
@@ -322,37 +346,18 @@ def test_a_figure_writes_itself(figure: ReportFigure, tmp_path: Path) -> None:
     assert {svg.suffix, png.suffix} == {".svg", ".png"}
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
-    """Collects the matplotlib figures as they are finished."""
-    caught: list[object] = []
-    for module in (course, diagnostics, flow, forest, grade_flow_module, grades, pairs):
-        original = module.finished
-
-        def catch(
-            figure: object, *words: str, original: Callable[..., ReportFigure] = original
-        ) -> ReportFigure:
-            caught.append(figure)
-            return original(figure, *words)
-
-        monkeypatch.setattr(module, "finished", catch)
-    return iter([caught])  # type: ignore[return-value]
-
-
-def test_no_text_overlaps_or_leaves_the_figure(
-    maker: Callable[[], ReportFigure], drawn: Iterator[list]
-) -> None:
+def test_no_text_overlaps_or_leaves_the_figure(figure: ReportFigure) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.text import Text
 
-    maker()
-    (caught,) = drawn
-    (drawing,) = caught
+    drawing = figure.drawing
+    canvas = FigureCanvasAgg(drawing)
     seen: list[Text] = []
     draw = Text.draw
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Text, "draw", lambda text, *rest: (seen.append(text), draw(text, *rest))[1])
-        drawing.canvas.draw()
-    renderer = drawing.canvas.get_renderer()
+        canvas.draw()
+    renderer = canvas.get_renderer()
     boxes = [
         (text.get_text(), Text.get_window_extent(text, renderer)) for text in seen if text.get_text().strip()
     ]
@@ -409,10 +414,9 @@ def asked_rows() -> pd.DataFrame:
     return pd.concat([rows, other.set_axis(rows.columns, axis=1)], ignore_index=True)
 
 
-def test_rows_say_what_they_ask_and_the_alternative_text_keeps_the_contrast(drawn: Iterator[list]) -> None:
+def test_rows_say_what_they_ask_and_the_alternative_text_keeps_the_contrast() -> None:
     figure = figures.verdict_figure(asked_rows(), None, "points", "Laser + PRP against Laser\nRepigmentation")
-    (caught,) = drawn
-    texts = [text.get_text().replace("\n", " ") for text in caught[0].axes[0].texts]
+    texts = [text.get_text().replace("\n", " ") for text in figure.drawing.axes[0].texts]
     for label in (
         "Benefit over Laser",
         "Benefit over PRP",
@@ -422,15 +426,14 @@ def test_rows_say_what_they_ask_and_the_alternative_text_keeps_the_contrast(draw
         assert label in texts
     assert "(Laser + PRP) − Laser: 27" in figure.alt_text.replace("\xa0", " ")
     assert "Benefit over" not in figure.alt_text
-    title = [text.get_text() for text in caught[0].texts]
+    title = [text.get_text() for text in figure.drawing.texts]
     assert "Laser + PRP against Laser\nRepigmentation" in title
 
 
-def test_the_verdict_fits_a_phone(drawn: Iterator[list]) -> None:
-    figures.verdict_figure(asked_rows(), None, "points", "")
-    (caught,) = drawn
+def test_the_verdict_fits_a_phone() -> None:
+    figure = figures.verdict_figure(asked_rows(), None, "points", "")
     # 354 of a phone's 390 px are left for it; text of 9 points (12 px) is then 9 px or more.
-    assert caught[0].get_size_inches()[0] <= 12 / 9 * 354 / 96
+    assert figure.drawing.get_size_inches()[0] <= 12 / 9 * 354 / 96
 
 
 def test_the_naive_figure_gives_the_width_of_each_interval_over_the_right_one() -> None:
@@ -470,7 +473,7 @@ def test_the_profile_bears_arms_without_anyone_and_intervals_that_are_missing() 
     assert "; PRP " not in figure.alt_text
 
 
-def test_many_close_visits_thin_out_their_labels(drawn: Iterator[list]) -> None:
+def test_many_close_visits_thin_out_their_labels() -> None:
     frame = pd.concat(
         [
             trajectories(FACTORIAL)
@@ -479,9 +482,8 @@ def test_many_close_visits_thin_out_their_labels(drawn: Iterator[list]) -> None:
             for week in (1, 2, 3, 4, 12, 52)
         ]
     )
-    figures.profile_figure(summarised(frame), frame, FACTORIAL, "Repigmentation", "%", True)
-    (caught,) = drawn
-    labels = [tick.get_text() for tick in caught[0].axes[0].get_xticklabels()]
+    figure = figures.profile_figure(summarised(frame), frame, FACTORIAL, "Repigmentation", "%", True)
+    labels = [tick.get_text() for tick in figure.drawing.axes[0].get_xticklabels()]
     assert labels[0] == "1"
     assert labels[-1] == "52"
     assert "" in labels
@@ -575,59 +577,19 @@ def test_residuals_with_missing_rows_are_drawn_without_them() -> None:
     assert "of 30 points" in figure.alt_text
 
 
-# --- helpers ---
-
-
-@given(st.lists(st.floats(-50, 150), max_size=8), st.floats(0.5, 12))
-def test_labels_are_moved_apart_in_order_and_stay_inside(positions: list[float], gap: float) -> None:
-    moved = spread_apart(positions, gap, 0, 100)
-    ranked = [moved[k] for k in sorted(range(len(positions)), key=lambda k: positions[k])]
-    # 1e-9: sums of a few numbers of size 100 in double precision.
-    assert all(later - earlier >= gap - 1e-9 for earlier, later in pairwise(ranked))
-    assert all(-1e-9 <= place <= 100 + 1e-9 for place in moved)
-
-
-def test_labels_that_do_not_touch_stay_where_they_are() -> None:
-    assert spread_apart([10, 50, 30], 5, 0, 100) == pytest.approx([10, 50, 30])
-
-
-def test_labels_that_touch_move_by_the_same_amount() -> None:
-    assert spread_apart([50, 50], 10, 0, 100) == pytest.approx([45, 55])
-
-
-def test_more_labels_than_room_are_spaced_evenly() -> None:
-    assert spread_apart([1, 2, 3], 60, 0, 100) == pytest.approx([0, 50, 100])
-
-
-def test_wrapped_text_fits_and_keeps_every_word() -> None:
-    text = "Change of the Vitiligo Area Scoring Index from baseline"
-    with house_style():
-        figure = new_figure(1)
-        lines = wrap(figure, text, 1.5).split("\n")
-        assert max(text_width(figure, line) for line in lines) <= 1.5
-    assert " ".join(lines) == text
-
-
-def test_axes_are_named_with_unit_and_direction() -> None:
-    assert axis_name("Repigmentation", "%", True) == "Repigmentation (%, higher is better)"
-    assert axis_name("VASI", "", False) == "VASI (lower is better)"
-    assert axis_name("Count", "") == "Count"
-
-
 def test_dots_of_equal_values_stand_side_by_side() -> None:
     offsets = course.dot_offsets(np.array([1.0, 1.0, 1.0, 9.0]), pd.Series([1.0, 9.0]))
     assert len(set(offsets[:3])) == 3
     assert offsets[3] == 0
 
 
-def test_the_line_of_no_benefit_is_named_on_the_axis(drawn: Iterator[list]) -> None:
+def test_the_line_of_no_benefit_is_named_on_the_axis() -> None:
     rows = verdict_rows().head(2).assign(estimate=[0.92, 0.7], conf_low=[0.72, 0.49], conf_high=[0.98, 0.85])
-    figures.verdict_figure(rows, None, "", "", null=0.5, quantity="Probability of superiority")
-    (caught,) = drawn
-    assert "0.5" in [tick.get_text() for tick in caught[0].axes[0].get_xticklabels()]
+    figure = figures.verdict_figure(rows, None, "", "", null=0.5, quantity="Probability of superiority")
+    assert "0.5" in [tick.get_text() for tick in figure.drawing.axes[0].get_xticklabels()]
 
 
-def test_numbers_of_one_figure_have_the_same_decimals_and_no_limit_seems_zero(drawn: Iterator[list]) -> None:
+def test_numbers_of_one_figure_have_the_same_decimals_and_no_limit_seems_zero() -> None:
     rows = pd.DataFrame(
         [
             ("Paired model", "Both − Laser", 1.4, -1.3, 4.1),
@@ -635,9 +597,7 @@ def test_numbers_of_one_figure_have_the_same_decimals_and_no_limit_seems_zero(dr
         ],
         columns=["method", "contrast", "estimate", "conf_low", "conf_high"],
     )
-    figures.naive_figure(rows)
-    (caught,) = drawn
-    texts = [text.get_text() for text in caught[0].axes[0].texts]
+    texts = [text.get_text() for text in figures.naive_figure(rows).drawing.axes[0].texts]
     assert "1.4 (−1.3 to 4.1)" in texts
     assert "2.7 (0.3 to 4.5), 0.78 × as wide" in texts
 
