@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from reports.analyse import AnalysedTrial, Progress
     from reports.document import Document
     from reports.figures import ReportFigure
+    from reports.results import Results
 
 RESULTS = "results.json"
 FIGURES = "figures"
@@ -123,15 +124,30 @@ def write_report(
             asked=asked,
             inputs=made.inputs,
             outputs=[path for path in stage.files.rglob("*") if path.is_file()],
-            seeds={
-                row.analysis: int(row.value or 0) for row in made.analysed.results if row.statistic == "seed"
-            },
+            seeds=_seeds(made.analysed.results),
+            programs=_programs(made.analysed.results),
         )
         removed, kept = _obsolete(target, stage.files)
         names = stage.commit(FILE_NAME, removed)
     return ReportFiles(
         target, tuple(target / name for name in names), answer, tuple(target / name for name in kept)
     )
+
+
+def _seeds(results: Results) -> dict[str, int]:
+    """Return the seeds of what was drawn at random: the results named "seed"."""
+    return {row.analysis: int(row.value or 0) for row in results if row.statistic == "seed"}
+
+
+def _programs(results: Results) -> dict[str, str]:
+    """Return the programs that gave a second opinion, with their versions; tandem's own is known already."""
+    from reports.second_opinion import OURS, SUFFIX
+
+    return {
+        said.subject: said.text
+        for said in results.statements
+        if said.kind == "version" and said.analysis.endswith(f"/{SUFFIX}") and said.subject != OURS
+    }
 
 
 def _write_files(files: Path, asked: Asked, made: Contents, say: Progress) -> tuple[str, ...]:

@@ -185,6 +185,7 @@ def write_manifest(
     inputs: Iterable[HashedFile],
     outputs: Iterable[Path],
     seeds: Mapping[str, int] | None = None,
+    programs: Mapping[str, str] | None = None,
 ) -> Path:
     """Write ``manifest.json`` beside a finished report.
 
@@ -200,6 +201,8 @@ def write_manifest(
         The files that were written, inside `out_dir`.
     seeds
         Of whatever was drawn at random.
+    programs
+        Other programs that computed something, with their versions.
 
     Returns
     -------
@@ -217,7 +220,7 @@ def write_manifest(
         outputs=tuple(
             sorted((_hashed_output(path, out_dir) for path in set(outputs)), key=lambda found: found.file)
         ),
-        software=software_versions(),
+        software=software_versions() | dict(programs or {}),
         seeds=dict(seeds or {}),
     )
     path = out_dir / FILE_NAME

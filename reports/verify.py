@@ -166,7 +166,9 @@ def _failed(
     from reports.manifest import software_versions
 
     inputs = () if trial_home is None else _changed_inputs(manifest.inputs, _inputs_now(manifest, trial_home))
-    versions = _version_changes(manifest.software, software_versions())
+    current = software_versions()
+    known = {name: version for name, version in manifest.software.items() if name in current}
+    versions = _version_changes(known, current)
     if not inputs and not versions:
         raise error
     return Verification(
