@@ -411,6 +411,60 @@ main(prog_name="tandem")
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX has them")
+def test_a_batch_system_that_ends_a_build_leaves_the_old_report(
+    sound_trials: dict[str, Path], tmp_path: Path
+) -> None:
+    code = """
+import os, signal
+from reports.cli import main
+from reports.console import Stages
+
+def call(stages, name):
+    if name.startswith("Writing report"):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+Stages.__call__ = call
+main(prog_name="tandem")
+"""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("an older report")
+    typed = ["report", str(sound_trials["parallel"]), "-o", str(out), "--format", "html"]
+    process = subprocess.run(
+        [sys.executable, "-c", code, *typed], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert process.returncode == 143, process.stderr
+    assert process.stderr.strip() == "Stopped; nothing is half-written."
+    assert bytes_of(out) == {"report.html": b"an older report"}
+
+
+def test_formats_may_stand_in_any_order(
+    sound_trials: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def build(trial: Path, output: Path, formats: tuple[str, ...], *_: object, **options: object) -> object:
+        from reports.build import ReportFiles
+
+        asked.append((formats, options))
+        return ReportFiles(output, (output / "report.pdf",), (), (output / "figures" / "old.svg",))
+
+    monkeypatch.setattr("reports.report.build_report", build)
+    result = run(
+        "report",
+        sound_trials["parallel"],
+        "-o",
+        tmp_path,
+        "--format",
+        " ipynb, PDF,html,pdf",
+        "--second-opinion",
+    )
+    assert result.exit_code == 0, result.stderr
+    assert asked == [(("html", "pdf", "ipynb"), {"options": None, "second_opinion": True})]
+    assert f"changed since, so left as they are:\n  {tmp_path / 'figures' / 'old.svg'}" in result.stdout
+
+
 @pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are POSIX's")
 def test_progress_is_shown_on_a_terminal_without_colour_where_the_user_wants_none(
     sound_trials: dict[str, Path], tmp_path: Path
