@@ -40,6 +40,8 @@ class EventHandling:
         Values that the event touches: kept, removed or recoded.
     sentence : str
         What was done, for people.
+    by_arm : tuple of (str, int, int or None)
+        Of each arm, how many patients had the event, and how many lesions; None where there are none.
     """
 
     event: str
@@ -48,6 +50,7 @@ class EventHandling:
     patients: int
     values: int
     sentence: str
+    by_arm: tuple[tuple[str, int, int | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +101,8 @@ def _handle(
     had = f"{event.event}: {counted(patients, 'patient')} had it"
 
     def done(values: int, sentence: str, *, implemented: bool = True) -> EventHandling:
-        return EventHandling(event.event, event.strategy, implemented, patients, values, sentence)
+        by_arm = _by_arm(frame, touched)
+        return EventHandling(event.event, event.strategy, implemented, patients, values, sentence, by_arm)
 
     if strategy == "treatment policy":
         return frame, done(recorded, f"{had}; all values are kept whether or not it occurred.")
@@ -116,6 +120,16 @@ def _handle(
     why = ", since the protocol names no failure of a continuous outcome" if strategy == "composite" else ""
     sentence = f"{had}; the strategy {event.strategy!r} is not implemented{why}, and all values are kept."
     return frame, done(recorded, sentence, implemented=False)
+
+
+def _by_arm(frame: pd.DataFrame, touched: Mask) -> tuple[tuple[str, int, int | None], ...]:
+    """Count the patients and lesions of each arm that are touched."""
+    found = []
+    for arm in frame["arm"].cat.categories:
+        rows = frame.loc[touched & (frame["arm"] == arm).to_numpy()]
+        lesions = len(rows[["patient", "lesion"]].drop_duplicates()) if "lesion" in frame else None
+        found.append((str(arm), int(rows["patient"].nunique()), lesions))
+    return tuple(found)
 
 
 def _failure(facts: EndpointFacts) -> float | str:

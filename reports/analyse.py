@@ -160,6 +160,9 @@ def _analyse(trial: Trial, analysis: Analysis, out: ResultsBuilder) -> AnalysedE
         handled = scope.scope(analysis=f"{analysis.name}/intercurrent", method="counts")
         numbers = {"implemented": event.implemented, "patients": event.patients, "values": event.values}
         handled.add_all(numbers, level=event.event)
+        for arm, patients, lesions in event.by_arm:
+            counts = {"patients": patients} if lesions is None else {"patients": patients, "lesions": lesions}
+            handled.add_all(counts, level=event.event, arm=arm)
         handled.say("handling", event.sentence, subject=event.event)
     data = estimand.frame
     visit = protocol.baseline_visit

@@ -8,6 +8,7 @@ from outcomes.protocol import Analysis
 from reports.bibliography.citations import cite
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
+from reports.house_style import in_style
 from reports.narrative import alone, decimals_of_intervals, lower_first, p_clause
 from reports.steps.categorical import WITHOUT_MODEL
 from reports.steps.link_model import MODEL, ODDS, PROBABILITIES
@@ -98,7 +99,8 @@ def beside_sentences(context: ReportContext, analysis: Analysis) -> tuple[str, .
     if context.facts(analysis).scale == "continuous":
         return ()
     found = [_without_model(context, analysis), _not_of_all_arms(context, analysis)]
-    told = context.results.said(f"{analysis.name}/{ODDS}", "scales")
+    said = context.results.said(f"{analysis.name}/{ODDS}", "scales")
+    told = [in_style(sentence, context.formatter) for sentence in said]
     return tuple(sentence for sentence in (*found, _assumption(context, analysis), *told) if sentence)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from outcomes.protocol import Analysis
 from reports import narrative, remarks
@@ -14,6 +15,7 @@ from reports.context import ReportContext
 from reports.document import Paragraph
 from reports.format import counted, join_words, sentence_case
 from reports.harm_words import every_harm, harm_line, other_harms
+from reports.house_style import with_letter
 from reports.model_words import covariate_name
 from reports.narrative import lower_first
 from reports.steps.flow import ALLOCATED, ENROLLED, TREATED
@@ -42,6 +44,11 @@ JOURNALS = {
 
 def results_paragraphs(context: ReportContext) -> Iterator[Paragraph]:
     """Yield the results: participants, the primary outcome, the others, sensitivity, harm, missing values."""
+    for paragraph in _paragraphs(context):
+        yield replace(paragraph, text=with_letter(paragraph.text, context.formatter))
+
+
+def _paragraphs(context: ReportContext) -> Iterator[Paragraph]:
     journal = JOURNALS[context.protocol.report.style]
     yield Paragraph(
         f"Numbers are written as in {journal}. Means, differences and their intervals are those of the methods above "
@@ -205,7 +212,7 @@ def _not_estimable(context: ReportContext) -> Iterator[Paragraph]:
 
 def _harms(context: ReportContext) -> Paragraph:
     text = " ".join(filter(None, [every_harm(context), harm_line(context), other_harms(context)]))
-    return Paragraph(text, "paste", ("table:harms", "table:harms-patients", "table:downtime"))
+    return Paragraph(text, "paste", ("table:harms-overview", "table:harms", "table:downtime"))
 
 
 def missing_words(context: ReportContext) -> str:

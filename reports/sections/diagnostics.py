@@ -22,6 +22,7 @@ def diagnostics(parts: Parts) -> Iterator[Block]:
         f"Of {formatter.whole(total)} residuals {count} lie more than 3 standard deviations from zero; the largest is "
         f"{formatter.number(results.number(name, 'largest'), 1)}. Skewness "
         f"{formatter.number(results.number(name, 'skewness'), 2)}, excess kurtosis "
-        f"{formatter.number(results.number(name, 'excess_kurtosis'), 2)} (0 and 0 for normal residuals)."
+        f"{formatter.number(results.number(name, 'excess_kurtosis'), 2)} (0 and 0 for normal residuals).",
+        see=("figure:residuals",),
     )
     yield from parts.figure("residuals")

@@ -13,7 +13,7 @@ from reports.tables.flow import exclusion_table, exposure_table, flow_table
 def flow(parts: Parts) -> Iterator[Block]:
     """Yield the flow of patients and lesions, the treatment delivered, and who was left out."""
     context = parts.context
-    yield Paragraph(remarks.missing_sentence(context), "lead")
+    yield Paragraph(remarks.missing_sentence(context), "lead", ("figure:flow", "table:missing"))
     yield from parts.figure("flow")
     yield flow_table(context)
     delivered = exposure_table(context)

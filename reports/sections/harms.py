@@ -19,7 +19,7 @@ from reports.tables.harms import (
 def harms(parts: Parts) -> Iterator[Block]:
     """Yield what harm was seen, and the days of downtime."""
     context = parts.context
-    yield Paragraph(harm_line(context), "lead")
+    yield Paragraph(harm_line(context), "lead", ("table:harms", "table:downtime"))
     tables = (
         overview_table(context),
         harms_table(context),

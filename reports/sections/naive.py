@@ -18,6 +18,6 @@ def naive(parts: Parts) -> Iterator[Block]:
     table = naive_table(context)
     if table is None:
         return
-    yield Paragraph(remarks.naive_sentence(context), "lead")
+    yield Paragraph(remarks.naive_sentence(context), "lead", ("figure:naive", "table:naive"))
     yield from parts.figure("naive")
     yield table

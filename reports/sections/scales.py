@@ -11,6 +11,7 @@ from reports.sections.verdict import beside_verdict
 from reports.tables.categorical import (
     probabilities_table,
 )
+from reports.tables.cells import table_name
 from reports.tables.outcome import (
     observed_table,
 )
@@ -32,7 +33,7 @@ def scales(parts: Parts) -> Iterator[Block]:
         return
     sentence = remarks.scales_sentence(context)
     if sentence:
-        yield Paragraph(sentence, "lead")
+        yield Paragraph(sentence, "lead", ("table:scales",))
     together = scales_table(context)
     if together is not None:
         yield together
@@ -42,7 +43,8 @@ def scales(parts: Parts) -> Iterator[Block]:
     for analysis in others:
         facts = context.facts(analysis)
         yield Heading(remarks.named_outcome(context, analysis))
-        yield Paragraph(" ".join(narrative.answer(context, analysis)))
+        see = (f"table:{table_name('verdict', analysis.name)}",)
+        yield Paragraph(" ".join(narrative.answer(context, analysis)), see=see)
         if facts.scale == "ordinal" and context.facts().scale != "ordinal":
             yield from parts.figure("grades")
             yield from parts.figure("grade-flow")

@@ -19,7 +19,7 @@ def sensitivity(parts: Parts) -> Iterator[Block]:
     context = parts.context
     sentence = remarks.sensitivity_sentence(context)
     if sentence:
-        yield Paragraph(sentence, "lead")
+        yield Paragraph(sentence, "lead", ("table:sensitivity",))
     spread = remarks.spread_sentence(context)
     if spread:
         yield Paragraph(spread)

@@ -8,6 +8,8 @@ from outcomes.protocol import Analysis
 from reports import categorical_words
 from reports.context import ReportContext
 from reports.document import Block, Paragraph
+from reports.house_style import in_style
+from reports.narrative import may_not_claim
 from reports.sections.parts import Parts
 from reports.tables.categorical import (
     classical_table,
@@ -15,14 +17,16 @@ from reports.tables.categorical import (
     odds_table,
     synergy_table,
 )
+from reports.tables.cells import table_name
 from reports.tables.verdict import bliss_table, verdict_table
 
 
 def verdict(parts: Parts) -> Iterator[Block]:
     """Yield the claims and the verdict table."""
     context = parts.context
-    yield Paragraph(context.results.text(context.primary.name, "may_claim"), "lead")
-    yield Paragraph(context.results.text(context.primary.name, "may_not_claim"))
+    claim = in_style(context.results.text(context.primary.name, "may_claim"), context.formatter)
+    yield Paragraph(claim, "lead", ("figure:verdict", f"table:{table_name('verdict', context.primary.name)}"))
+    yield Paragraph(may_not_claim(context))
     yield verdict_table(context, context.primary)
     yield from parts.figure("interaction")
     yield from beside_verdict(context, context.primary)
@@ -30,8 +34,9 @@ def verdict(parts: Parts) -> Iterator[Block]:
 
 def beside_verdict(context: ReportContext, analysis: Analysis) -> Iterator[Block]:
     """Yield what stands beside a verdict on grades or responders: the model's scales, tests without it."""
+    see = tuple(f"table:{table_name(kind, analysis.name)}" for kind in ("odds", "synergy", "classical"))
     for sentence in categorical_words.beside_sentences(context, analysis):
-        yield Paragraph(sentence)
+        yield Paragraph(sentence, see=see)
     tables = [
         effects_table(context, analysis),
         odds_table(context, analysis),

@@ -4,46 +4,50 @@ from __future__ import annotations
 
 from outcomes.protocol import Analysis, Conduct
 from reports.context import ReportContext
-from reports.tables.cells import number
+from reports.format import sentence_case
+from reports.tables.cells import number, table_name
 from reports.tables.value import Cell, Column, Row, Table
 
 NOT_PROVIDED = "not provided"
 
 
 def estimand_table(context: ReportContext, analysis: Analysis) -> Table:
-    """The five attributes of ICH E9(R1), in the protocol's words or as the analysis implies them."""
+    """The five attributes of ICH E9(R1), in the protocol's words; what the analysis implies is said to be implied."""
     estimand = analysis.estimand
     facts = context.facts(analysis)
+    implied = ("implied",)
     given = {
         "Population": estimand.population if estimand else None,
         "Treatment": estimand.treatment if estimand else None,
-        "Variable": (estimand.variable if estimand else None) or f"{facts.describe()} At {analysis.visit}.",
-        "Population-level summary": (estimand.summary if estimand else None)
-        or context.results.text(analysis.name, "scale_name").capitalize(),
+        "Variable (endpoint)": estimand.variable if estimand else None,
+        "Intercurrent events": _events_words(context, analysis),
+        "Population-level summary": estimand.summary if estimand else None,
     }
-    rows = [
-        Row(Cell(attribute), (Cell(text or NOT_PROVIDED),))
-        for attribute, text in given.items()
-        if attribute != "Population-level summary"
-    ]
-    events = estimand.intercurrent_events if estimand else ()
-    rows.append(
-        Row(
-            Cell("Intercurrent events"),
-            (Cell("see the next table" if events else "none named in the protocol"),),
-        )
-    )
-    rows.append(
-        Row(Cell("Population-level summary"), (Cell(given["Population-level summary"] or NOT_PROVIDED),))
-    )
+    otherwise = {
+        "Variable (endpoint)": f"{facts.describe()} At {analysis.visit}.",
+        "Population-level summary": sentence_case(context.results.text(analysis.name, "scale_name")),
+    }
+    rows = []
+    for attribute, text in given.items():
+        if text:
+            cell = Cell(text, target="table:intercurrent" if text == NEXT_TABLE else "")
+        elif otherwise.get(attribute):
+            cell = Cell(otherwise[attribute], notes=implied)
+        else:
+            cell = Cell(NOT_PROVIDED)
+        rows.append(Row(Cell(attribute), (cell,)))
+    used = any(cell.notes for row in rows for cell in row.cells)
+    notes = {"source": "Attributes after ICH E9(R1)."}
+    if used:
+        notes["implied"] = "Not provided in the protocol: what the analysis implies."
     return context.finished(
         Table(
-            "estimand",
+            _estimand_name("estimand", context, analysis),
             f"The estimand of the {analysis.role} analysis",
             (Column("What is estimated", "text"),),
             tuple(rows),
             stub="Attribute",
-            notes={"source": "Attributes after ICH E9(R1)."},
+            notes=notes,
             source="protocol, [analyses.estimand].",
         ),
         analysis,
@@ -51,35 +55,64 @@ def estimand_table(context: ReportContext, analysis: Analysis) -> Table:
     )
 
 
+NEXT_TABLE = "See the table of intercurrent events."
+
+
+def _events_words(context: ReportContext, analysis: Analysis) -> str | None:
+    """Point to the table of intercurrent events, or say that none is named; None without an estimand."""
+    if analysis.estimand is None:
+        return None
+    if not analysis.estimand.intercurrent_events:
+        return "None named in the protocol"
+    only = analysis.name == context.primary.name
+    return NEXT_TABLE if only else "See the next table."
+
+
+def _estimand_name(kind: str, context: ReportContext, analysis: Analysis) -> str:
+    return kind if analysis.name == context.primary.name else table_name(kind, analysis.name)
+
+
 def intercurrent_table(context: ReportContext, analysis: Analysis) -> Table | None:
-    """Intercurrent events, the strategy for each, and whom it touched; None where the protocol names none."""
+    """Intercurrent events, the strategy for each, whom it touched in each arm; None where the protocol names none."""
     estimand = analysis.estimand
     if estimand is None or not estimand.intercurrent_events:
         return None
     results, formatter = context.results, context.formatter
     name = f"{analysis.name}/intercurrent"
+    lesions = results.has(name, "lesions")
+    units = ("patients", "lesions") if lesions else ("patients",)
+    arms = tuple(context.protocol.arms)
     rows = []
     for event in estimand.intercurrent_events:
         done = results.get(name, "implemented", level=event.event)
+        counts = [
+            number(formatter, results.get(name, unit, level=event.event, arm=arm))
+            for arm in arms
+            for unit in units
+        ]
         rows.append(
             Row(
                 Cell(event.event),
                 (
+                    Cell(event.flag),
                     Cell(event.strategy if done else f"{event.strategy}: not implemented"),
-                    number(formatter, results.get(name, "patients", level=event.event)),
-                    number(formatter, results.get(name, "values", level=event.event)),
+                    *counts,
+                    number(formatter, results.get(name, "patients", level=event.event, arm="")),
+                    number(formatter, results.get(name, "values", level=event.event, arm="")),
                     Cell(results.text(name, "handling", event.event)),
                 ),
             )
         )
     return context.finished(
         Table(
-            "intercurrent",
+            _estimand_name("intercurrent", context, analysis),
             "Intercurrent events and how they were handled",
             (
+                Column("Flag in the data", "text"),
                 Column("Strategy", "text"),
-                Column("Patients"),
-                Column("Values touched"),
+                *(Column(sentence_case(unit), spanner=arm) for arm in arms for unit in units),
+                Column("Patients", spanner="All"),
+                Column("Values touched", spanner="All"),
                 Column("What was done", "text"),
             ),
             tuple(rows),

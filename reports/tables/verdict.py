@@ -8,6 +8,7 @@ from dataclasses import replace
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import sentence_case
+from reports.house_style import in_style
 from reports.narrative import alike_words
 from reports.tables.cells import estimate_cells, p_cell, table_name
 from reports.tables.outcome import source_line
@@ -32,7 +33,7 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
             rows.append(_not_comparable(row, alike))
     told = () if name == context.primary.name else context.results.said(context.primary.name, "footnote")
     notes = {
-        f"note {place}": text
+        f"note {place}": in_style(text, context.formatter)
         for place, text in enumerate(context.results.said(name, "footnote"))
         if text not in told  # said once, under the table of the primary analysis
     }

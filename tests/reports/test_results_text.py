@@ -76,9 +76,9 @@ def test_every_number_is_a_result(contexts, which, style):
 
 def test_each_style_writes_its_own_numbers(contexts):
     texts = {style: text_of(styled(contexts["within"], style)) for style in ("jama", "lancet", "nejm", "csr")}
-    assert "p < .001" in texts["jama"]
+    assert "P < .001" in texts["jama"]
     assert "p < 0·0001" in texts["lancet"]
-    assert "p < 0.001" in texts["nejm"]
+    assert "P < 0.001" in texts["nejm"]
     assert "p < 0.0001" in texts["csr"]
     assert not re.search(r"\d\.\d", texts["lancet"])
     assert len({*texts.values()}) == 4
@@ -95,9 +95,9 @@ def test_participants_lesions_and_whom_the_answer_is_of(contexts):
 
 def test_comparisons_have_their_p_values_and_the_adjusted_ones(contexts):
     text = text_of(contexts["within"])
-    assert re.search(r"\(difference \d+ percentage points, 95\u202f% CI \d+ to \d+; p < \.001\)", text)
-    assert "Holm-adjusted for a claim about a single part, p < .001 against Laser alone and p" in text
-    assert "(min test p < .001)" in text
+    assert re.search(r"\(difference \d+ percentage points, 95\u202f% CI \d+ to \d+; P < \.001\)", text)
+    assert "Holm-adjusted for a claim about a single part, P < .001 against Laser alone and P" in text
+    assert "(min test P < .001)" in text
 
 
 def test_no_synergy_is_claimed_where_the_verdict_has_none(contexts):
@@ -159,7 +159,7 @@ def test_a_primary_of_responders_has_its_own_words(contexts):
     context = ReportContext(protocol, contexts["abdelghani"].results)
     text = text_of(context)
     assert "40\u202f% of patients with Laser + PRP met" in text
-    assert "That the combination is better than both of its parts is not shown (min test p = .30)." in text
+    assert "That the combination is better than both of its parts is not shown (min test P = .30)." in text
 
 
 def test_the_paragraphs_point_to_tables_that_there_are(contexts):
