@@ -15,7 +15,7 @@ from reports.render.grid import BodyCell, Grid, GridRow, HeaderCell, Piece, grid
 from reports.render.html_text import label
 from reports.tables.value import Table
 
-_PRINTED = 100
+_PRINTED = 125
 """Characters of a table's font that fit on the width of a printed page."""
 
 _CHUNK = 100
