@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 BROWSER_READY := $(VENV)/.ready-documents
 EXAMPLES := $(notdir $(patsubst %/trial.toml,%,$(wildcard examples/*/trial.toml)))
 REPORTS := build/reports
-FORMATS := html,ipynb
+FORMATS := html,pdf,docx,rtf,ipynb
 MADE := $(EXAMPLES:%=$(REPORTS)/%/manifest.json)
 # A report is older than what it is made of: the code, the example and the packages.
 SOURCES := $(shell find outcomes synthetic_data analyses reports examples -type f -not -path '*/__pycache__/*')
