@@ -228,7 +228,10 @@ def severity_table(context: ReportContext) -> Table | None:
             tuple(rows),
             stub="Adverse event, severity and relation",
             notes={
-                "repeat": "A patient or lesion with events of several severities or relations counts in each.",
+                "repeat": (
+                    f"{'A patient or lesion' if len(units) > 1 else 'A patient'} with events of several severities or "
+                    "relations counts in each."
+                ),
                 **_arm_notes(context),
             },
             source="the adverse events in the data.",

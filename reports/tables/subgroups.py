@@ -5,12 +5,12 @@ from __future__ import annotations
 from reports.context import ReportContext
 from reports.model_words import covariate_name
 from reports.results import Number
-from reports.steps.subgroups import FEWEST_PATIENTS, SUBGROUPS
+from reports.steps.subgroups import FEWEST_PATIENTS, OVERALL, SUBGROUPS
 from reports.tables.cells import estimate_cells, number, p_cell
 from reports.tables.outcome import difference_unit, source_line
 from reports.tables.value import EMPTY, Cell, Column, Row, Table
 
-EVERYONE = "Everyone"
+EVERYONE = "Overall"
 
 
 def subgroup_covariates(context: ReportContext) -> tuple[str, ...]:
@@ -40,7 +40,7 @@ def subgroups_table(context: ReportContext) -> Table | None:
     if all_arms:
         columns.append(Column("All arms p", notes=("all arms",)))
     tests = 1 + all_arms
-    rows = [_everyone(context, contrasts, len(units), tests)]
+    rows = [_everyone(context, contrasts, units, tests)]
     for covariate in covariates:
         rows += _of_covariate(context, covariate, contrasts, units, all_arms)
     return context.finished(
@@ -61,12 +61,15 @@ def _name(context: ReportContext) -> str:
     return f"{context.primary.name}/{SUBGROUPS}"
 
 
-def _everyone(context: ReportContext, contrasts: list[str], units: int, tests: int) -> Row:
+def _everyone(context: ReportContext, contrasts: list[str], units: tuple[str, ...], tests: int) -> Row:
     lines = {line.contrast: line for line in context.lines("part")}
     cells: list[Cell] = []
     for contrast in contrasts:
         line = lines[contrast]
-        cells += [EMPTY] * units
+        address = {"level": OVERALL, "contrast": contrast}
+        for unit in units:
+            count = context.results.get(_name(context), f"n_{unit}", **address)
+            cells.append(number(context.formatter, count))
         cells += estimate_cells(
             context.formatter, line.estimate, line.conf_low, line.conf_high, context.decimals()
         )

@@ -181,13 +181,19 @@ def test_the_section_warns_and_shows_everyone_first(reference):
     assert "confirm nothing" in section.blocks[0].text
     table = section.blocks[-1]
     assert [row.label.text for row in table.rows] == [
-        *("Everyone", "Site", "face", "trunk", "acral"),
+        *("Overall", "Site", "face", "trunk", "acral"),
         *("Sex", "female", "male"),
     ]
     assert table.columns[0].header == "Patients"
     assert table.columns[-1].header == "Interaction p"
     everyone = next(line for line in reference.lines("part"))
     assert table.rows[0].cells[2].value == everyone.estimate
+    overall = {"level": "overall", "contrast": everyone.contrast}
+    assert [cell.value for cell in table.rows[0].cells[:2]] == [
+        reference.results.value("score/subgroups", f"n_{unit}", **overall) for unit in ("patients", "lesions")
+    ]
+    by_sex = [cell.cells[1].value for cell in table.rows[-2:]]
+    assert sum(by_sex) == table.rows[0].cells[1].value  # every lesion is in one of the two levels
 
 
 def test_grades_have_a_sentence_and_a_trial_without_covariates_no_section(sound_trials):
