@@ -181,8 +181,9 @@ def _write_drawn(files: Path, formats: Sequence[str], made: Contents, say: Progr
     say("Drawing figures")
     document, figures = made.draw()
     (files / FIGURES).mkdir()
-    printed = any(name in PRINTED for name in formats)
-    write_figures(figures, files / FIGURES, (*SCREEN_FORMATS, *PRINT_FORMATS) if printed else SCREEN_FORMATS)
+    # Texts of a figure keep the canvas that they were drawn on last: after the PDF's, that of the TIFF is let go.
+    for_print = tuple(reversed(PRINT_FORMATS)) if any(name in PRINTED for name in formats) else ()
+    write_figures(figures, files / FIGURES, (*SCREEN_FORMATS, *for_print))
     for name in (one for one in DRAWN if one in formats):
         say(f"Writing report.{name}")
         (files / f"report.{name}").write_bytes(render(document, name))
