@@ -36,8 +36,8 @@ SUBGROUPS = "subgroups"
 FEWEST_PATIENTS = 3
 """Patients with a value that each arm of a comparison needs in a level: fewer say nothing of the level."""
 
-OVERALL = "overall"
-"""Level of the numbers of units that the primary comparison itself is of."""
+COMPARED = "compared"
+"""Part of the address, after the analysis's name, of the numbers of units that each comparison as a whole is of."""
 
 NUMBERS = ("estimate", "std_error", "df", "conf_low", "conf_high")
 INTERACTION = "interaction of the combination's differences"
@@ -91,8 +91,8 @@ def add_subgroups(
     here = model.used[model.used["visit"].astype(str) == analysis.visit]
     for pair in _pairs(trial):
         counts = count_units(here[here["arm"].astype(str).isin(pair)])
-        address = {"contrast": _name(facts, *pair), "level": OVERALL, "method": "counts of the rows used"}
-        scope.add_all({f"n_{unit}": n for unit, n in counts.items()}, **address)
+        whole = scope.scope(analysis=f"{analysis.name}/{COMPARED}", method="counts of the rows used")
+        whole.add_all({f"n_{unit}": n for unit, n in counts.items()}, contrast=_name(facts, *pair))
     for covariate in covariates:
         try:
             fit = _fit(model, covariate, analysis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.context import ReportContext
 from reports.model_words import covariate_name
 from reports.results import Number
-from reports.steps.subgroups import FEWEST_PATIENTS, OVERALL, SUBGROUPS
+from reports.steps.subgroups import COMPARED, FEWEST_PATIENTS, SUBGROUPS
 from reports.tables.cells import estimate_cells, number, p_cell
 from reports.tables.outcome import difference_unit, source_line
 from reports.tables.value import EMPTY, Cell, Column, Row, Table
@@ -66,9 +66,8 @@ def _everyone(context: ReportContext, contrasts: list[str], units: tuple[str, ..
     cells: list[Cell] = []
     for contrast in contrasts:
         line = lines[contrast]
-        address = {"level": OVERALL, "contrast": contrast}
         for unit in units:
-            count = context.results.get(_name(context), f"n_{unit}", **address)
+            count = context.results.get(f"{context.primary.name}/{COMPARED}", f"n_{unit}", contrast=contrast)
             cells.append(number(context.formatter, count))
         cells += estimate_cells(
             context.formatter, line.estimate, line.conf_low, line.conf_high, context.decimals()

@@ -188,9 +188,9 @@ def test_the_section_warns_and_shows_everyone_first(reference):
     assert table.columns[-1].header == "Interaction p"
     everyone = next(line for line in reference.lines("part"))
     assert table.rows[0].cells[2].value == everyone.estimate
-    overall = {"level": "overall", "contrast": everyone.contrast}
     assert [cell.value for cell in table.rows[0].cells[:2]] == [
-        reference.results.value("score/subgroups", f"n_{unit}", **overall) for unit in ("patients", "lesions")
+        reference.results.value("score/compared", f"n_{unit}", contrast=everyone.contrast)
+        for unit in ("patients", "lesions")
     ]
     by_sex = [cell.cells[1].value for cell in table.rows[-2:]]
     assert sum(by_sex) == table.rows[0].cells[1].value  # every lesion is in one of the two levels
