@@ -61,8 +61,8 @@ class _Content:
         inline = self.write.inline
         content: Plain = {
             "ink": INK,
+            "total": None,
             "identifier": inline(head.identifier),
-            "running": self.write.plain(head.identifier),
             "title": inline(head.title),
             "metadata": self.write.plain(f"{head.identifier}: {head.title}"),
             "facts": inline(head.facts),
@@ -165,6 +165,7 @@ class _Content:
         rows = listed_rows(table, self.write)
         return {
             "type": "listing",
+            "extra": 0,
             "label": self.label(name),
             "number": self.labels[name],
             "part": "",

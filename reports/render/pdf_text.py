@@ -9,7 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+
+from outcomes.errors import ReportError
 
 FALLBACK = "DejaVuSans.ttf"
 """The font of matplotlib whose characters count as covered; those of the text font that it lacks are phonetic marks and
@@ -43,9 +46,13 @@ before this]."""
 @lru_cache(maxsize=1)
 def font_directory() -> Path:
     """Return where matplotlib keeps DejaVu, the one family beside those within typst."""
-    import matplotlib
-
-    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    # Found without importing it, which takes longer than to typeset a short report.
+    found = find_spec("matplotlib")
+    if found is None or found.origin is None:
+        raise ReportError(
+            "the fonts of a PDF are missing", expected="the package matplotlib", hint="install it"
+        )
+    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
 
 
 @lru_cache(maxsize=1)

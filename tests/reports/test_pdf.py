@@ -376,3 +376,24 @@ def test_nothing_is_left_of_blanks_but_what_holds_words_together():
 def test_a_table_named_twice_is_printed_twice_and_referred_to_once():
     text = text_of(render_pdf(make_document(replace(AREAS), FigureBlock(Drawing("verdict")))))
     assert text.count("Table2.Areas") == 2
+
+
+def test_a_listing_typeset_in_parts_reads_as_one_document(monkeypatch):
+    monkeypatch.setattr("reports.render.pdf_parts.CHUNK", 150)
+    monkeypatch.setattr("reports.render.pdf_parts.HEAD", 120)
+    made = make_document(listing(500), AREAS, listing(300, "others"))
+    reader = opened(render_pdf(made))
+    pages = [words_of(page.extract_text()) for page in reader.pages]
+    assert [int(re.search(r"Page(\d+)of", page)[1]) for page in pages] == list(range(1, len(pages) + 1))
+    assert all(f"of{len(pages)}" in page for page in pages)
+    text = "".join(pages)
+    assert re.findall(r"remark(\d{5})", text) == [f"{n:05d}" for n in [*range(500), *range(300)]]
+    assert "Listing1,continued" in text
+    # Every page keeps its place in the structure, and every header its identifier.
+    keys = [page["/StructParents"] for page in reader.pages]
+    tree = reader.trailer["/Root"]["/StructTreeRoot"]
+    assert len(set(keys)) == len(keys)
+    assert set(keys) <= set(tree["/ParentTree"]["/Nums"][::2])
+    names = tree["/IDTree"]["/Names"][::2]
+    assert names == sorted(set(names))
+    assert len(elements(reader, "/Table")) == 2 + (1 + 3) + (1 + 2)
