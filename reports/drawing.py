@@ -66,7 +66,12 @@ def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[st
         yield "subgroups", _subgroups(context, subgroups)
     for one in analysed.endpoints:
         if one.facts.scale == "ordinal" and one.facts.grades:
-            yield "grades", figures.grade_figure(grade_rows(context, one), arms, formatter=formatter)
+            yield (
+                "grades",
+                figures.grade_figure(
+                    grade_rows(context, one), arms, label=one.facts.label, formatter=formatter
+                ),
+            )
             pairs = grade_pairs(context, one)
             if len(pairs):
                 yield (
@@ -92,7 +97,16 @@ def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[st
     naive = naive_rows(context)
     if len(naive):
         unit = context.results.text(primary.analysis.name, "scale_unit")
-        yield "naive", figures.naive_figure(naive, unit=unit, level=context.level(), formatter=formatter)
+        yield (
+            "naive",
+            figures.naive_figure(
+                naive,
+                unit=unit,
+                outcome=f"{facts.label} at {primary.analysis.visit}",
+                level=context.level(),
+                formatter=formatter,
+            ),
+        )
 
 
 def _verdict(context: ReportContext, primary: AnalysedEndpoint, rows: pd.DataFrame) -> ReportFigure:

@@ -150,7 +150,10 @@ def flow_figure(flow: pd.DataFrame) -> ReportFigure:
         caption += " through the trial, after CONSORT 2025"
         arms = flow["arm"][flow["arm"] != ""].nunique()
         if lesions and arms > 1 and _shared(flow):
-            caption += " in its form for trials within persons: a patient counts in each arm of a lesion"
+            caption += (
+                " in its form for trials within persons: a patient counts in each arm that one of the patient's "
+                "lesions is in"
+            )
         caption += "."
         if NOT_PROVIDED in " ".join(line.text for tier in tiers for box in tier.boxes for line in box.lines):
             caption += " Not provided: neither protocol nor data say."

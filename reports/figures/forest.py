@@ -139,7 +139,7 @@ def verdict_figure(
         return finished(
             figure,
             "verdict",
-            _verdict_caption(margin, unit, level, formatter, any(interacts)),
+            _verdict_caption(title, margin, unit, level, formatter, any(interacts)),
             _findings(drawn, unit, level, formatter, null),
         )
 
@@ -155,6 +155,7 @@ def naive_figure(
     rows: pd.DataFrame,
     *,
     unit: str = "",
+    outcome: str = "",
     level: float = 0.95,
     formatter: Formatter | None = None,
 ) -> ReportFigure:
@@ -168,6 +169,8 @@ def naive_figure(
         own.
     unit
         Unit of the differences.
+    outcome
+        What is compared ("Repigmentation at Week 24"), for the caption.
     level
         Level of the intervals.
     formatter
@@ -180,7 +183,8 @@ def naive_figure(
         figure, axes = _forest(drawn, axis_name("Difference", unit), "", level, formatter, headings=headings)
         say_direction(axes, 0.0, only_interaction=False)
         caption = (
-            f"Point estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
+            (f"{outcome}: point" if outcome else "Point")
+            + f" estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
             f"Filled: {right}. Hollow, dashed: analyses that ignore which observations come from the "
             "same patient, and how wide their interval is beside the filled one's."
         )
@@ -329,10 +333,12 @@ def _margin_band(axes: Axes, margin: float, null: float, differences: int, forma
 
 
 def _verdict_caption(
-    margin: float | None, unit: str, level: float, formatter: Formatter, interaction: bool
+    title: str, margin: float | None, unit: str, level: float, formatter: Formatter, interaction: bool
 ) -> str:
+    what = ", ".join(title.splitlines())
     text = (
-        f"Point estimates with {formatter.level(level)} confidence intervals"
+        (f"{what}: point" if what else "Point")
+        + f" estimates with {formatter.level(level)} confidence intervals"
         + (f", in {unit}" if unit else "")
         + "; right of the line the combination is better."
     )

@@ -32,7 +32,11 @@ _BAR = 0.3
 
 
 def grade_figure(
-    counts: pd.DataFrame, arms: Mapping[str, Collection[str]], *, formatter: Formatter | None = None
+    counts: pd.DataFrame,
+    arms: Mapping[str, Collection[str]],
+    *,
+    label: str = "Grades",
+    formatter: Formatter | None = None,
 ) -> ReportFigure:
     """A bar for each arm and visit, cut by grade: the arm's colour, the darker the higher the grade.
 
@@ -43,6 +47,8 @@ def grade_figure(
         is an ordered Categorical, else that of first appearance; visits in order of appearance.
     arms
         Label -> components, in protocol order.
+    label
+        The outcome's name.
     formatter
         Writes the percentages; the house style by default.
     """
@@ -82,11 +88,14 @@ def grade_figure(
         axes.set_xlabel("Share of those assessed (%)")
         _key(figure, left, height, grades)
         caption = (
-            "Grades by arm" + (" and visit" if len(visits) > 1 else f" at {visits[0]}") + ", from "
+            f"{label} by arm" + (" and visit" if len(visits) > 1 else f" at {visits[0]}") + ", from "
             f"{grades[0]} (lightest) to {grades[-1]} (darkest); numbers in the bars are counts."
         )
         return finished(
-            figure, "grades", caption, _grade_finding(table, visits[-1], list(styles), grades, formatter)
+            figure,
+            "grades",
+            caption,
+            _grade_finding(table, visits[-1], list(styles), grades, label, formatter),
         )
 
 
@@ -168,7 +177,7 @@ def _key(figure: Figure, left: float, height: float, grades: list[str]) -> None:
 
 
 def _grade_finding(
-    table: pd.Series, visit: str, arms: list[str], grades: list[str], formatter: Formatter
+    table: pd.Series, visit: str, arms: list[str], grades: list[str], label: str, formatter: Formatter
 ) -> str:
     """Each arm's median grade and its share at the highest one, at the last visit."""
     top = grades[-1]
@@ -181,4 +190,4 @@ def _grade_finding(
         middle = grades[int(np.searchsorted(np.cumsum(cells), cells.sum() / 2))]
         share = formatter.percent(cells[-1] / cells.sum())
         parts.append(f"{arm} median {middle}, {share} at {top} (n = {int(cells.sum())})")
-    return f"Grades at {visit}: {'; '.join(parts)}."
+    return f"{label} at {visit}: {'; '.join(parts)}."

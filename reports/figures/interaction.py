@@ -256,7 +256,7 @@ def _label_points(
         [
             named(cells.both),
             named(cells.first),
-            (additive, f"parts add up to {expected}: {words}".replace(NO_BREAK_SPACE, " "), MUTED),
+            (additive, f"parts add up to {expected}; {words}".replace(NO_BREAK_SPACE, " "), MUTED),
         ],
         (axes.get_xlim()[1] - 1.14) * axes.get_position().width * WIDTH / np.ptp(axes.get_xlim()) - 0.05,
         "left",
@@ -288,7 +288,7 @@ def _interaction_words(
     side = "more" if estimate >= 0 else "less"
     interval = formatter.confidence(low, high, decimals, level)
     answer = "" if low > 0 or high < 0 else ", synergy is not shown"
-    return f"combination {number} {side} benefit ({interval}){answer}"
+    return f"the combination brought {number} {side} benefit ({interval}){answer}"
 
 
 def _finding(
@@ -303,4 +303,4 @@ def _finding(
 ) -> str:
     parts = "; ".join(f"{arm} {formatter.quantity(float(mean[arm]), decimals, unit)}" for arm in cells.arms)
     expected = formatter.quantity(additive, decimals, unit)
-    return f"{outcome}, means: {parts}. The parts add up to {expected}: {words}."
+    return f"{outcome}, means: {parts}. The parts add up to {expected}; {words}."

@@ -146,15 +146,15 @@ def test_the_interaction_is_the_distance_from_what_the_parts_add_up_to() -> None
     )
     words = plain(figure.alt_text)
     # 21 + 25 - 2
-    assert "The parts add up to 44 %" in words
-    assert "combination 11 percentage points more benefit (95 % CI 1 to 21)." in words
+    assert "The parts add up to 44 %; the combination brought 11" in words
+    assert "combination brought 11 percentage points more benefit (95 % CI 1 to 21)." in words
     assert "not shown" not in words
 
 
 def test_an_interval_around_zero_shows_no_synergy() -> None:
     figure = figures.interaction_figure(means(), CELLS, (-3.0, -9.0, 3.0), ARMS, "Score", "points", True)
     words = plain(figure.alt_text)
-    assert "combination 3 points less benefit (95 % CI −9 to 3), synergy is not shown." in words
+    assert "combination brought 3 points less benefit (95 % CI −9 to 3), synergy is not shown." in words
 
 
 def test_arms_beside_the_two_by_two_change_nothing() -> None:
