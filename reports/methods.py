@@ -197,20 +197,21 @@ def _combination_paragraph(context: ReportContext) -> str:
         sentences.append(
             "Synergy is another question; it needs an arm that received neither component, and there was none."
         )
-    if _has_bliss(context):
-        sentences.append(
-            "For responders, synergy is also asked as the excess over Bliss independence"
-            f"{cite('bliss', 'demidenko-miller')}."
+    return " ".join(filter(None, [*sentences, _bliss_sentence(context), _margin_sentence(context)]))
+
+
+def _bliss_sentence(context: ReportContext) -> str:
+    """Say how Bliss independence was asked: as a test, or, without an untreated arm, as a curve over assumptions."""
+    binary = [one.name for one in context.analyses if context.facts(one).scale == "binary"]
+    works = cite("bliss", "demidenko-miller")
+    if any(line.estimable for name in binary for line in context.lines("bliss", name)):
+        return f"For responders, synergy is also asked as the excess over Bliss independence{works}."
+    if any(context.results.has(name, "bliss_excess") for name in binary):
+        return (
+            f"For responders, the excess over Bliss independence{works} is shown over assumed responses without "
+            "treatment; it is not tested."
         )
-    return " ".join([*sentences, _margin_sentence(context)])
-
-
-def _has_bliss(context: ReportContext) -> bool:
-    return any(
-        context.lines("bliss", one.name) or context.results.has(one.name, "bliss_excess")
-        for one in context.analyses
-        if context.facts(one).scale == "binary"
-    )
+    return ""
 
 
 def _margin_sentence(context: ReportContext) -> str:

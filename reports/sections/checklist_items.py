@@ -255,7 +255,7 @@ def binary_effects(parts: Parts) -> Place | None:
 def harms(parts: Parts) -> Place | None:
     """In the table of harms; of a trial within persons by person and by site."""
     name = next(
-        (one for one in ("harms", "harms-lesions", "harms-patients") if holds_table(parts, one)), None
+        (one for one in ("harms-overview", "harms", "harms-patients") if holds_table(parts, one)), None
     )
     return None if name is None else Place(f"table:{name}")
 
