@@ -45,7 +45,8 @@
   const places = [...links.keys()].map((id) => document.getElementById(id)).filter(Boolean);
   const follow = () => {
     let here = places[0];
-    for (const place of places) if (place.getBoundingClientRect().top < innerHeight * 0.3) here = place;
+    const line = parseFloat(getComputedStyle(root).scrollPaddingTop) + 64;
+    for (const place of places) if (place.getBoundingClientRect().top < line) here = place;
     if (scrollY > 0 && scrollY + innerHeight >= root.scrollHeight - 2) here = places.at(-1);
     for (const [id, link] of links) {
       if (id !== here.id) link.removeAttribute("aria-current");
