@@ -356,7 +356,13 @@ def split_columns(table: Table, room: int) -> tuple[Table, ...]:
             used = fixed
         parts[-1] += group
         used += wide
-    return tuple(_part(table, sorted({*keys, *part})) for part in parts)
+    return tuple(_own_notes(table, _part(table, sorted({*keys, *part}))) for part in parts)
+
+
+def _own_notes(table: Table, part: Table) -> Table:
+    """Return a part without the footnotes of other parts, which would stand in it as remarks."""
+    foreign = set(table.letters) - set(part.letters)
+    return replace(part, notes={key: text for key, text in part.notes.items() if key not in foreign})
 
 
 def _groups(table: Table, widths: Sequence[int], room: int) -> list[list[int]]:

@@ -11,14 +11,15 @@ from itertools import pairwise
 from typing import Any
 
 from reports.render.grid import JOINED
-from reports.render.pdf_text import Writer
+from reports.render.pdf_text import Writer, has_long_word
 from reports.tables.value import Cell, Row, Table
 
 PROBES = 6
 """How many of a column's longest texts are measured."""
 
-ListedCell = str | list[str]
-"""A text, or a text with what follows it: digits that it lacks (room only), letters of footnotes."""
+ListedCell = str | list[str] | list[list[str]]
+"""A text; or a text with what follows it: digits that it lacks (room only), letters of footnotes; or a text in parts
+between which it may break."""
 
 
 def listed_rows(table: Table, write: Writer) -> list[list[ListedCell]]:
@@ -44,7 +45,7 @@ def probes_of(rows: list[list[ListedCell]], count: int) -> list[dict[str, Any]]:
     for row in rows:
         if len(row) == count:
             for seen, cell in zip(texts, row, strict=True):
-                seen.add(cell if isinstance(cell, str) else "".join(cell))
+                seen.add(_bare(cell))
     found = []
     for seen in texts:
         words = {word for text in seen for word in text.split()}
@@ -95,7 +96,17 @@ def _cell(cell: Cell | None, write: Writer, letters: dict[str, str], decimals: i
     if decimals and cell.value is not None:
         own = _decimals_of(cell.text)
         pad = "" if own == decimals else ("." if own == 0 else "") + "0" * (decimals - own)
-    return [text, pad, noted] if pad or noted else text
+    if pad or noted:
+        return [text, pad, noted]
+    return write.inline(text) if has_long_word(text) else text
+
+
+def _bare(cell: ListedCell) -> str:
+    return (
+        cell
+        if isinstance(cell, str)
+        else "".join(part if isinstance(part, str) else part[1] for part in cell)
+    )
 
 
 def _decimals(table: Table, place: int) -> int:

@@ -68,6 +68,11 @@ def _is_printable(char: str) -> bool:
     return char not in _TURNING and not _BLANKS.match(char) and unicodedata.category(char) not in _UNSEEN
 
 
+def has_long_word(text: str) -> bool:
+    """Whether a text holds a word that may be broken anywhere."""
+    return len(text) >= _LONG and _LONG_WORD.search(text) is not None
+
+
 class Writer:
     """Makes text printable, and remembers which characters could not be."""
 

@@ -397,3 +397,22 @@ def test_a_listing_typeset_in_parts_reads_as_one_document(monkeypatch):
     names = tree["/IDTree"]["/Names"][::2]
     assert names == sorted(set(names))
     assert len(elements(reader, "/Table")) == 2 + (1 + 3) + (1 + 2)
+
+
+def test_a_part_of_a_wide_table_has_only_the_footnotes_that_it_uses():
+    columns = tuple(
+        Column("A long heading of many words", notes=(f"n{arm}",), spanner=f"Arm {arm}") for arm in range(14)
+    )
+    notes = {f"n{arm}": f"Said of arm {arm}." for arm in range(14)}
+    rows = (Row(Cell("Age, years"), tuple(Cell("1.5", 1.5) for _ in columns)),)
+    text = text_of(render_pdf(make_document(Table("wide", "Wide", columns, rows, notes=notes))))
+    assert "part2of2" in text
+    assert all(text.count(f"Saidofarm{arm}.") == 1 for arm in range(14))
+
+
+def test_a_long_word_in_a_listing_wraps_within_its_column():
+    table = listing(300)
+    long = Row(Cell("P9999"), (Cell("x" * 400), Cell("1.0", 1.0), Cell("end")))
+    pages = opened(render_pdf(make_document(table.with_rows((long,))))).pages
+    found = [words_of(page.extract_text()) for page in pages]
+    assert sum(page.count("xxxxxxxx") for page in found) >= 20
