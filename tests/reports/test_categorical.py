@@ -279,13 +279,11 @@ def test_the_sentences_say_what_the_tests_without_a_model_show(context):
 
 
 def test_the_notebook_uses_the_public_functions(analysed):
-    source = "\n".join(
-        cell.source for cell in notebook_cells(analysed.trial.protocol, analysed.results, "trial.toml")
-    )
+    source = "\n".join(cell.source for cell in notebook_cells(analysed.trial.protocol, analysed.results))
     for name in ("fit_ordinal_model", "fit_generalized_model", "compare_probabilities", "compare_therapies"):
         assert f"{name}(" in source
     assert 'verdicts["grade/without a model"] = compare_grades(' in source
-    for cell in notebook_cells(analysed.trial.protocol, analysed.results, "trial.toml"):
+    for cell in notebook_cells(analysed.trial.protocol, analysed.results):
         if cell.kind == "code":
             compile(cell.source, "cell", "exec")
 
