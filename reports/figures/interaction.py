@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reports.figures.course import LEFT, zero_line
+from reports.figures.course import LEFT
 from reports.figures.style import (
+    GRID,
     INK,
     MUTED,
     WIDTH,
@@ -123,9 +124,9 @@ def interaction_figure(
         axes.set_xticks([0, 1])
         first = wrap(figure, cells.first_name, 1.8, 8.5, lines=2)
         axes.set_xticklabels([f"without {first}", f"with {first}"])
-        axes.spines["bottom"].set_bounds(-0.3, 1.25)
+        axes.spines["bottom"].set_bounds(-0.3, 1.1)
         name_value_axis(axes, label, unit, higher_is_better)
-        zero_line(axes)
+        _quiet_grid(axes)
         outcome = f"{label} at {visit}" if visit else label
         caption = (
             f"{outcome}: means of the model with {formatter.level(level)} confidence intervals, with and without "
@@ -134,6 +135,15 @@ def interaction_figure(
         )
         alt = _finding(mean, additive, cells, outcome, unit, words, formatter, _decimals(found))
         return finished(figure, "interaction", caption, alt)
+
+
+def _quiet_grid(axes: Axes) -> None:
+    """Grid and zero line where the points are: the words stand to the right of them."""
+    low, high = axes.get_ylim()
+    ticks = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    axes.hlines(ticks, -0.3, 1.1, color=INK, alpha=GRID, linewidth=0.6, zorder=0)
+    if low < 0 < high:
+        axes.hlines([0], -0.3, 1.1, color=INK, alpha=0.45, linewidth=0.8, zorder=0)
 
 
 def _axis(axes: Axes, found: pd.DataFrame, additive: float) -> None:
