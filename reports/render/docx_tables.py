@@ -26,15 +26,13 @@ from reports.render.rtf_columns import raised as width_of_letters
 from reports.render.rtf_text import width_of
 from reports.tables.value import Table
 
-ROWS_OF_A_TABLE = 5000
-"""Rows after which a listing goes on in a table of its own: Word holds 32,767 in one, and is slow long before."""
+ROWS_OF_A_TABLE = 1000
+"""Rows after which a listing goes on in a table of its own: word processors take far more than thrice the time for a
+table of thrice the length, and Word holds 32,767 rows in one."""
 
 _KEEP = "<w:keepNext/>"
 _HANGING = 110
 """Twips by which a label's further lines are indented."""
-
-_LINE = 12.4
-"""Height of a row of one line, in points."""
 
 _WHOLE = 46
 """Lines up to which a table is kept on one page; what stands above and below it takes the rest."""

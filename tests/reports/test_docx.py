@@ -700,10 +700,10 @@ def test_a_listing_of_many_rows_is_quick_and_goes_on_in_further_tables():
     content = render_docx(make_document(listing))
     assert time.perf_counter() - begun < 10
     body = body_of(content)
-    first, second = body.findall(f"{W}tbl")[:2]
-    assert [len(one.findall(f"{W}tr")) for one in (first, second)] == [5_001, 301]
+    *others, last = body.findall(f"{W}tbl")[:6]
+    assert [len(one.findall(f"{W}tr")) for one in (*others, last)] == [*[1_001] * 5, 301]
     captions = [text_of(one) for one in body.iter(f"{W}p") if style_of(one) == "Caption"]
-    assert "Listing 1, rows 1 to 5,000 of 5,300. Every assessment" in captions
+    assert "Listing 1, rows 1 to 1,000 of 5,300. Every assessment" in captions
     assert "Listing 1, rows 5,001 to 5,300 of 5,300. Every assessment" in captions
     assert [result for words, result in fields_of(body) if words.startswith("SEQ Listing")] == ["1"]
-    assert cells_of(second)[-1] == [read(text) for text in read_grid(listing)[-1]]
+    assert cells_of(last)[-1] == [read(text) for text in read_grid(listing)[-1]]
