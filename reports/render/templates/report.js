@@ -68,8 +68,8 @@
   const stamp = document.querySelector(".stamp");
   const bar = document.querySelector(".sidebar");
   const measure = () => {
-    root.style.setProperty("--stamp", `${stamp ? stamp.offsetHeight : 0}px`);
-    root.style.setProperty("--bar", `${wide.matches ? 0 : bar.offsetHeight}px`);
+    root.style.setProperty("--stamp-height", `${stamp ? stamp.offsetHeight : 0}px`);
+    root.style.setProperty("--bar-height", `${wide.matches ? 0 : bar.offsetHeight}px`);
   };
   new ResizeObserver(measure).observe(root);
   measure();
