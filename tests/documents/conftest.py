@@ -6,9 +6,16 @@ A program that is missing fails its tests with a sentence, since a check that sk
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import reports.compose
+from reports.document import Document
+from reports.report import build_report
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -75,3 +82,66 @@ def example(request: pytest.FixtureRequest) -> Path:
     if not (directory / "manifest.json").is_file():
         pytest.fail(f"the report of examples/{name} is not built; run `make report` first", pytrace=False)
     return directory
+
+
+@dataclass(frozen=True)
+class Built:
+    """A report in every format that draws its document, and the document."""
+
+    directory: Path
+    document: Document
+
+    def file(self, format_name: str) -> Path:
+        """Return the report in one format."""
+        return self.directory / f"report.{format_name}"
+
+
+@pytest.fixture(scope="session", params=EXAMPLES)
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Each example's report in turn in HTML, PDF, DOCX and RTF, with the document that all of them draw."""
+    name: str = request.param
+    documents: list[Document] = []
+    compose = reports.compose.compose
+
+    def kept(*arguments: object, **options: object) -> Document:
+        documents.append(compose(*arguments, **options))  # type: ignore[arg-type]
+        return documents[-1]
+
+    target = tmp_path_factory.mktemp(name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reports.compose, "compose", kept)
+        build_report(ROOT / "examples" / name / "trial.toml", target, ("html", "pdf", "docx", "rtf"))
+    (document,) = documents
+    return Built(target, document)
+
+
+@pytest.fixture(scope="session")
+def converted(soffice: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], Path]:
+    """What LibreOffice makes of a file: a function of the file and the ending wanted ("pdf", "html")."""
+    home = tmp_path_factory.mktemp("libreoffice")
+    done: dict[tuple[Path, str], Path] = {}
+
+    def convert(path: Path, ending: str) -> Path:
+        if (path, ending) not in done:
+            target = home / f"{len(done)}"
+            profile = f"-env:UserInstallation={(home / 'profile').as_uri()}"
+            command = [
+                soffice,
+                profile,
+                "--headless",
+                "--convert-to",
+                ending,
+                "--outdir",
+                str(target),
+                str(path),
+            ]
+            said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+            made = target / f"{path.stem}.{ending}"
+            if not made.is_file():
+                pytest.fail(
+                    f"LibreOffice did not convert {path.name}: {said.stdout}{said.stderr}", pytrace=False
+                )
+            done[path, ending] = made
+        return done[path, ending]
+
+    return convert
