@@ -10,7 +10,7 @@ from outcomes.errors import Defect, ProtocolError, TandemError, TrialDataError
 
 def test_every_error_is_a_tandem_error():
     names = [name for name in errors.__all__ if name.endswith("Error")]
-    assert len(names) == 11
+    assert len(names) == 12
     assert all(issubclass(getattr(errors, name), TandemError) for name in names)
     assert issubclass(errors.ConvergenceError, errors.ModelError)
 

@@ -117,9 +117,9 @@ def test_the_analysis_is_run_once_for_all_that_is_made_of_it(
     runs: list[int] = []
     whole = reports.analyse.analyse_trial
 
-    def counted(*arguments: object) -> object:
+    def counted(*arguments: object, **options: object) -> object:
         runs.append(1)
-        return whole(*arguments)  # type: ignore[arg-type]
+        return whole(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(reports.analyse, "analyse_trial", counted)
     report = Report(parallel)
