@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LinkChoice", "LinkOutcome", "choose_link_model", "fit_link_model"]
 
+RUNAWAY, ADVICE = "Random effects spread", " Use a paired test, or a marginal model."
+"""How a fit's note on random effects that run away begins, and the advice that it ends with."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkChoice:
@@ -139,7 +142,8 @@ def fit_link_model(choice: LinkChoice, rows: pd.DataFrame, arms: Mapping[str, It
     Tried in order: the model; its fallbacks; the same without the arms in which every unit had the same extreme
     outcome. The likelihood has no maximum with such an arm; it rises towards odds of zero (or without end), where that
     arm's rows are certain and say nothing of the others: what is left has the limit's estimates (Albert A & Anderson JA
-    1984, Biometrika 71:1). Responders without random effects: Firth's penalty at last.
+    1984, Biometrika 71:1). Responders without random effects: Firth's penalty at last. A fit whose random effects run
+    away is left like one that did not converge.
 
     Parameters
     ----------
@@ -160,8 +164,7 @@ def fit_link_model(choice: LinkChoice, rows: pd.DataFrame, arms: Mapping[str, It
     for formula in dict.fromkeys((choice.formula, *choice.fallback)):
         fit = _tried(choice, formula, known, "", walk)
         if fit is not None:
-            trusted = not any(note.startswith("Random effects spread") for note in fit.notes)
-            return LinkOutcome(fit, formula, tuple(walk), (), choice.leads and trusted)
+            return LinkOutcome(fit, formula, tuple(walk), (), choice.leads)
     gone = _without_odds(known, choice)
     rest = known[~known["arm"].astype(str).isin(gone)]
     if gone and _has_a_comparison(rest, arms):
@@ -209,6 +212,10 @@ def _tried(
             text, NOT_CONVERGED, "The search for its estimates did not converge.", fit.convergence.sentence
         )
         walk.append(left)
+        return None
+    runaway = next((note for note in fit.notes if note.startswith(RUNAWAY)), "")
+    if runaway:  # its limits can look narrow: they are those of a variance on its way to infinity
+        walk.append(FallbackStep(text, REFUSED, runaway.removesuffix(ADVICE)))
         return None
     walk.append(FallbackStep(text, FITTED, fit.convergence.sentence))
     return fit

@@ -164,3 +164,19 @@ def test_one_outcome_only_leaves_no_model(value):
     assert outcome.fit is None
     assert not outcome.leads
     assert all(step.outcome == "refused" for step in outcome.walk)
+
+
+def test_random_effects_that_run_away_leave_the_model():
+    """Patients respond with all lesions or with none, but for two: the variance is on its way to infinity."""
+    data = lesions(chances=(0.2, 0.5, 0.5, 0.8))
+    number = data["patient"].str.removeprefix("P").astype(int)
+    data["value"] = (number % 2).astype(float)
+    data.loc[(number == 1) & (data["arm"] == "Untreated"), "value"] = 0.0
+    data.loc[(number == 2) & (data["arm"] == "Laser + PRP"), "value"] = 1.0
+    outcome = fit_link_model(chosen(protocol(), data), data, ARMS)
+    assert outcome.fit is None
+    assert not outcome.leads
+    (step,) = outcome.walk
+    assert step.outcome == "refused"
+    assert "neither the variance nor effects given it can be trusted" in step.sentence
+    assert "Use a paired test" not in step.sentence
