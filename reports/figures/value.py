@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
 from reports.figures.style import INK, house_style
+from reports.render.characters import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -145,12 +146,27 @@ def write_figures(
 
 def finished(figure: Figure, name: str, caption: str, alt_text: str) -> ReportFigure:
     """Render a figure to SVG and PNG with bytes that depend on what it shows alone."""
+    _name_the_unseen(figure)
     svg, png = io.StringIO(), io.BytesIO()
     figure.savefig(svg, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     figure.savefig(png, format="png", dpi=PNG_DPI, facecolor="white", metadata={"Software": None})
     _let_go(figure)
     element = _embeddable(svg.getvalue(), name, alt_text)
     return ReportFigure(name, caption, alt_text, element, png.getvalue(), figure)
+
+
+def _name_the_unseen(figure: Figure) -> None:
+    """Show by its name what no page can show, as the other texts of a report do; matplotlib's PDF fails at some."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter
+
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text()))
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            labels = axis.get_major_formatter()  # the texts at the ticks are made from these at each drawing
+            if isinstance(labels, FixedFormatter):
+                labels.seq = [printable(label) for label in labels.seq]
 
 
 def _pdf(figure: Figure) -> bytes:

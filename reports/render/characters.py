@@ -16,6 +16,7 @@ _HIDDEN = re.compile(
     "\u202a-\u202e\u2066-\u2069"  # directions that are begun and have to be ended
     "\ud800-\udfff"  # halves of a pair
     "\ufdd0-\ufdef\ufffe\uffff"  # no characters by definition
+    "\ufeff"  # a byte order mark within a text: two files became one
     "\ufff9-\ufffb"  # marks of annotations
     "]"
     "|[\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U0004fffe\U0004ffff"

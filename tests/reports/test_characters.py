@@ -20,6 +20,7 @@ def test_what_can_be_read_stays(text):
         ("abc\u202edef", "abc[U+202E]def"),
         ("\ud800", "[U+D800]"),
         ("\uffff\ufffe\ufdd0", "[U+FFFF][U+FFFE][U+FDD0]"),
+        ("one\ufefftwo", "one[U+FEFF]two"),
         ("\U0001ffff", "[U+1FFFF]"),
         ("one\r\ntwo\rthree\x0bfour\x0cfive\x85six", "one\ntwo\nthree\nfour\nfive\nsix"),
         ("one\u2028two", "one[U+2028]two"),

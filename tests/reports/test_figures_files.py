@@ -91,6 +91,16 @@ def test_names_are_drawn_as_they_are_never_as_formulas(figure: ReportFigure) -> 
     assert any("$x_1$" in text.get_text() for text in texts)
 
 
+def test_what_no_page_can_show_is_named_in_every_format() -> None:
+    stages = [("Treated", "Laser\ufeff", 30, 30, None), ("Treated", "PRP\u202e\x00", 29, 29, None)]
+    columns = ["stage", "arm", "patients", "lesions", "note"]
+    drawn = figures.flow_figure(pd.DataFrame(stages, columns=columns))
+    assert all(drawn.bytes_of(name) for name in EVERY)
+    texts = [one.get_text() for one in drawn.drawing.findobj(match=lambda one: hasattr(one, "get_text"))]
+    assert "Laser[U+FEFF]" in " ".join(texts)
+    assert "PRP[U+202E][U+0000]" in "".join(texts)
+
+
 def test_a_pickled_figure_draws_the_same_files(figure: ReportFigure) -> None:
     copy: ReportFigure = pickle.loads(pickle.dumps(figure))  # our own bytes
     assert copy == figure
