@@ -12,7 +12,7 @@ from outcomes.endpoint import EndpointFacts
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import MINUS, NARROW_SPACE, counted, headline_decimals, join_words, sentence_case
-from reports.house_style import in_style
+from reports.house_style import in_style, known_p_values
 from reports.model_words import COVARIATE_NAMES
 from reports.model_words import covariance_words as covariance_words
 from reports.model_words import covariate_name as covariate_name
@@ -503,4 +503,5 @@ def _unadjusted_clause(context: ReportContext, baseline: bool) -> str:
 
 def may_not_claim(context: ReportContext) -> str:
     """Return the one line on what may not be claimed."""
-    return in_style(context.results.text(context.primary.name, "may_not_claim"), context.formatter)
+    said = context.results.text(context.primary.name, "may_not_claim")
+    return in_style(said, context.formatter, known_p_values(context.all_lines()))

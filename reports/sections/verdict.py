@@ -8,7 +8,7 @@ from outcomes.protocol import Analysis
 from reports import categorical_words
 from reports.context import ReportContext
 from reports.document import Block, Paragraph
-from reports.house_style import in_style
+from reports.house_style import in_style, known_p_values
 from reports.narrative import may_not_claim
 from reports.sections.parts import Parts
 from reports.tables.categorical import (
@@ -24,7 +24,8 @@ from reports.tables.verdict import bliss_table, verdict_table
 def verdict(parts: Parts) -> Iterator[Block]:
     """Yield the claims and the verdict table."""
     context = parts.context
-    claim = in_style(context.results.text(context.primary.name, "may_claim"), context.formatter)
+    said = context.results.text(context.primary.name, "may_claim")
+    claim = in_style(said, context.formatter, known_p_values(context.all_lines()))
     yield Paragraph(claim, "lead", ("figure:verdict", f"table:{table_name('verdict', context.primary.name)}"))
     yield Paragraph(may_not_claim(context))
     yield verdict_table(context, context.primary)

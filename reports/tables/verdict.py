@@ -8,7 +8,7 @@ from dataclasses import replace
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import sentence_case
-from reports.house_style import in_style
+from reports.house_style import in_style, known_p_values
 from reports.narrative import alike_words
 from reports.tables.cells import estimate_cells, p_cell, table_name
 from reports.tables.outcome import source_line
@@ -32,8 +32,9 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
             row = _verdict_row(context, scale, line, indent=1 if len(combinations) > 1 else 0)
             rows.append(_not_comparable(row, alike))
     told = () if name == context.primary.name else context.results.said(context.primary.name, "footnote")
+    known = known_p_values(lines)
     notes = {
-        f"note {place}": in_style(text, context.formatter)
+        f"note {place}": in_style(text, context.formatter, known)
         for place, text in enumerate(context.results.said(name, "footnote"))
         if text not in told  # said once, under the table of the primary analysis
     }
