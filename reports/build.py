@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RESULTS = "results.json"
 FIGURES = "figures"
+REFERENCES = "references.bib"
 
 PRINTED = ("pdf", "docx", "rtf")
 """Formats that go to a printer or an editor: with them come the figures that those ask for."""
@@ -175,7 +176,8 @@ def _write_files(files: Path, asked: Asked, made: Contents, say: Progress) -> tu
 
 
 def _write_drawn(files: Path, formats: Sequence[str], made: Contents, say: Progress) -> tuple[str, ...]:
-    """Draw the figures, write them and every drawn format, and return the answer."""
+    """Draw the figures, write them, the references and every drawn format, and return the answer."""
+    from reports.bibliography import bibtex_of
     from reports.figures import PRINT_FORMATS, SCREEN_FORMATS, write_figures
 
     say("Drawing figures")
@@ -184,6 +186,9 @@ def _write_drawn(files: Path, formats: Sequence[str], made: Contents, say: Progr
     # Texts of a figure keep the canvas that they were drawn on last: after the PDF's, that of the TIFF is let go.
     for_print = tuple(reversed(PRINT_FORMATS)) if any(name in PRINTED for name in formats) else ()
     write_figures(figures, files / FIGURES, (*SCREEN_FORMATS, *for_print))
+    references = bibtex_of(document)
+    if references:
+        (files / REFERENCES).write_text(references, encoding="utf-8", newline="\n")
     for name in (one for one in DRAWN if one in formats):
         say(f"Writing report.{name}")
         (files / f"report.{name}").write_bytes(render(document, name))

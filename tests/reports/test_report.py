@@ -1,5 +1,6 @@
 """The report as files: all or none, the same bytes, and a page that answers."""
 
+import json
 import re
 import shutil
 from html import unescape
@@ -9,7 +10,7 @@ import pytest
 
 from outcomes.errors import ReportError, TandemError, TrialDataError
 from reports.format import round_half_up
-from reports.report import build_report
+from reports.report import Report, build_report
 from reports.results import Results
 from reports.sections import SECTIONS
 
@@ -48,6 +49,24 @@ def test_the_files(built):
     assert built.paths[-1].name == "manifest.json"
     assert all(path.is_file() for path in built.paths)
     assert len(built.answer) == 3
+
+
+def test_the_references_lie_beside_the_page_as_a_file_of_bibtex(built, page, sound_trials, tmp_path):
+    file = built.directory / "references.bib"
+    assert file in built.paths
+    text = file.read_text(encoding="utf-8")
+    assert text.startswith("@")
+    assert re.findall(r"doi = \{(.+)\}", text)
+    assert text.strip() in unescape(page)
+    listed = json.loads((built.directory / "manifest.json").read_text(encoding="utf-8"))["outputs"]
+    assert file.name in {one["file"] for one in listed}
+
+    brief = (
+        Report(sound_trials["within-patient"] / "trial.toml")
+        .add("verdict")
+        .write(tmp_path / "brief", ("html",))
+    )
+    assert not any(path.name == file.name for path in brief.paths), "nothing is cited, so there is no file"
 
 
 def test_the_page_answers_before_anything_else(built, page):
