@@ -35,7 +35,7 @@ from reports.render.docx_text import (
 from reports.render.docx_text import (
     field as word_field,
 )
-from reports.render.rtf_text import width_of
+from reports.render.text_widths import width_of
 from reports.tables.value import Table
 
 _KEEP = "<w:keepNext/>"

@@ -13,7 +13,7 @@ from reports.document import Figure
 from reports.render import docx_styles
 from reports.render.docx_styles import LANDSCAPE_WIDTH, MARGIN, PAGE_HEIGHT, PAGE_WIDTH, TEXT_WIDTH
 from reports.render.docx_text import NAMESPACE, attribute, field, paragraph, run
-from reports.render.rtf_text import width_of
+from reports.render.text_widths import width_of
 
 if TYPE_CHECKING:
     from docx.opc.part import Part

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.render.docx_text import NAMESPACE, attribute
-from reports.render.rtf_columns import GAP, SIZES
+from reports.render.paged_columns import GAP, SIZES
 
 LANGUAGE = "en-GB"
 SERIF, SANS, FIXED = "Times New Roman", "Arial", "Courier New"

@@ -21,9 +21,9 @@ from reports.render.docx_text import (
     styled,
 )
 from reports.render.grid import BodyCell, GridRow, HeaderCell, Piece
-from reports.render.rtf_columns import GAP, INDENT, SIZES, Block, Layout, is_number, lay_out
-from reports.render.rtf_columns import raised as width_of_letters
-from reports.render.rtf_text import width_of
+from reports.render.paged_columns import GAP, INDENT, SIZES, Block, Layout, is_number, lay_out
+from reports.render.paged_columns import raised as width_of_letters
+from reports.render.text_widths import width_of
 from reports.tables.value import Table
 
 ROWS_OF_A_TABLE = 1000

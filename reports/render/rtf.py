@@ -37,8 +37,8 @@ from reports.render.rtf_text import (
     numbered,
     prose,
     reference,
-    width_of,
 )
+from reports.render.text_widths import width_of
 from reports.tables.value import Table
 
 _PARAGRAPHS = {"plain": styles.NORMAL, "lead": styles.LEAD, "note": styles.NOTE, "paste": styles.PASTE}

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from reports.render.grid import GridRow, HeaderCell
-from reports.render.rtf_columns import GAP, INDENT, Layout
+from reports.render.paged_columns import GAP, INDENT, Layout
 from reports.render.rtf_styles import BOTTOM_MARGIN, CAPTION, PAGE_HEIGHT, TABLE_NOTE, TEXT_WIDTH, TOP_MARGIN
-from reports.render.rtf_text import width_of
+from reports.render.text_widths import width_of
 from reports.tables.value import Table
 
 HANGING = 110
@@ -89,7 +89,8 @@ def pages(layout: Layout) -> list[slice]:
     notes = _notes_height(layout.table)
     if above + sum(heights) + notes <= _PAGE - _HEADINGS:
         return [slice(0, len(heights))]
-    found, first = [], 0
+    found: list[slice] = []
+    first = 0
     while first < len(heights):
         room = _PAGE - above - (0 if found else _HEADINGS)
         last = _filled(heights, first, room)

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from reports.render.grid import BodyCell, GridRow, HeaderCell, Piece
-from reports.render.rtf_columns import GAP, INDENT, Block, Layout, is_number, lay_out, raised
+from reports.render.paged_columns import GAP, INDENT, Block, Layout, is_number, lay_out, raised
 from reports.render.rtf_pages import HANGING, pages
 from reports.render.rtf_styles import CAPTION, CELL, POPULATION, TABLE_NOTE, TEXT_WIDTH
-from reports.render.rtf_text import escape, link, numbered, prose, reference, superscript, width_of
+from reports.render.rtf_text import escape, link, numbered, prose, reference, superscript
+from reports.render.text_widths import width_of
 from reports.tables.value import Table
 
 _HEAVY, _LIGHT = r"\brdrs\brdrw20", r"\brdrs\brdrw10"

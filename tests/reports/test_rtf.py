@@ -1,6 +1,6 @@
 import io
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 from PIL import Image
@@ -24,181 +24,14 @@ from reports.document import (
 )
 from reports.render import render
 from reports.render.grid import read_grid
+from reports.render.paged_columns import lay_out
 from reports.render.rtf import render_rtf
-from reports.render.rtf_columns import lay_out
-from reports.render.rtf_pages import pages
 from reports.render.rtf_styles import TEXT_WIDTH
-from reports.render.rtf_text import escape, width_of
+from reports.render.rtf_text import escape
+from reports.render.text_widths import width_of
 from reports.tables.value import Cell, Column, Row, Table, blank_row, number_cell
-
-TOKEN = re.compile(r"\\([a-z]+)(-?\d+)? ?|\\'([0-9a-f]{2})|\\([^a-z])|([{}])|([^\\{}\r\n]+)|[\r\n]")
-DESTINATIONS = frozenset(
-    {
-        "fonttbl",
-        "colortbl",
-        "stylesheet",
-        "info",
-        "pict",
-        "listtext",
-        "fldinst",
-        "header",
-        "footer",
-        "sn",
-        "sv",
-    }
-)
-LETTERS = {"~": "\u00a0", "_": "\u2011", "\\": "\\", "{": "{", "}": "}"}
-WORDS = {"tab": "\t", "line": "\n"}
-
-
-@dataclass
-class Block:
-    """A paragraph, or a row of cells."""
-
-    style: int
-    cells: list[str] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    is_row: bool = False
-
-
-class Reader:
-    """Reads RTF by its grammar, knowing nothing of who wrote it; footnote letters (raised) are left out."""
-
-    def __init__(self, data):
-        text = data.decode("ascii")
-        self.blocks, self.fields, self.starts, self.ends, self.pages, self.pictures = [], [], [], [], [], []
-        self.descriptions, self.info, self.styles = [], "", {}
-        self.raised = []
-        self._stack, self._state = [], {"skip": None, "raised": False}
-        self._text, self._cells, self._words, self._style, self._surrogate = "", [], [], 0, None
-        place = 0
-        while place < len(text):
-            found = TOKEN.match(text, place)
-            assert found, text[place : place + 40]
-            place = found.end()
-            if found[1] == "u":
-                self._unit(int(found[2]) % 65536)
-                assert text[place] == "?", "each number is followed by one character for older readers"
-                place += 1
-                continue
-            self._take(found)
-        assert self._stack == [], "braces are not balanced"
-
-    def _take(self, found):
-        if found[5] == "{":
-            self._stack.append(self._state)
-            self._state = {**self._state, "skip": self._state["skip"], "own": ""}
-        elif found[5] == "}":
-            self._close()
-            self._state = self._stack.pop()
-        elif found[1]:
-            self._control(found[1], found[2])
-        elif found[4] == "*":
-            self._state["skip"] = "unknown"
-        elif found[3] or found[4] or found[6]:
-            self._letters(chr(int(found[3], 16)) if found[3] else found[6] or LETTERS[found[4]])
-
-    def _control(self, word, number):
-        skip = self._state["skip"]
-        marks = ("bkmkstart", "bkmkend") if skip == "unknown" else ()
-        if word in DESTINATIONS or word in marks:
-            self._state["skip"] = word
-        elif word == "super":
-            self._state["raised"] = True
-        elif skip is None:
-            self._body(word, number)
-        elif word in WORDS and skip in ("header", "footer"):
-            self._letters(WORDS[word])
-
-    def _body(self, word, number):
-        if word in WORDS:
-            self._letters(WORDS[word])
-            return
-        self._words.append(word + (number or ""))
-        if word == "s":
-            self._style = int(number)
-        elif word == "par":
-            if "intbl" in self._words:
-                self._text += "\n"
-            else:
-                self.blocks.append(Block(self._style, [self._text], self._words))
-                self._text, self._words = "", []
-        elif word == "cell":
-            self._cells.append(self._text)
-            self._text = ""
-        elif word == "row":
-            self.blocks.append(Block(self._style, self._cells, self._words, is_row=True))
-            self._cells, self._words = [], []
-
-    def _letters(self, text):
-        self._state["own"] = self._state.get("own", "") + text
-        if self._state["skip"] is None and not self._state["raised"]:
-            self._text += text
-        elif self._state["skip"] is None:
-            self.raised.append(text)
-
-    def _unit(self, number):
-        if 0xD800 <= number < 0xDC00:
-            self._surrogate = number
-            return
-        if self._surrogate is not None:
-            number = 0x10000 + ((self._surrogate - 0xD800) << 10) + number - 0xDC00
-            self._surrogate = None
-        self._letters(chr(number))
-
-    def _close(self):
-        own, skip = self._state.get("own", ""), self._state["skip"]
-        if skip == "pict" and "\\" not in own:
-            self.pictures.append(bytes.fromhex(own)) if own.strip() else None
-        elif skip in ("bkmkstart", "bkmkend"):
-            (self.starts if skip == "bkmkstart" else self.ends).append(own.strip())
-        elif skip == "fldinst" and own.strip():
-            self.fields.append(own.strip())
-        elif skip in ("header", "footer") and own.strip():
-            self.pages.append((skip, own))
-        elif skip == "sv":
-            self.descriptions.append(own)
-        elif skip == "info":
-            self.info += own
-
-    @property
-    def paragraphs(self):
-        return [(block.style, block.cells[0]) for block in self.blocks if not block.is_row]
-
-    @property
-    def tables(self):
-        """Rows of each table: those between a caption and the next paragraph that is none."""
-        tables = []
-        for before, block in zip([None, *self.blocks], self.blocks, strict=False):
-            if block.is_row:
-                if before is None or not before.is_row:
-                    tables.append([])
-                tables[-1].append(block)
-        return tables
-
-
-def whole(reader):
-    """Tables whose pages are put together again."""
-    captions = [text for style, text in reader.paragraphs if style == 12]
-    tables = []
-    for caption, rows in zip(captions, reader.tables, strict=True):
-        if "continued)" in caption:
-            tables[-1] += [row for row in rows if "trhdr" not in row.words]
-        else:
-            tables.append(rows)
-    return tables
-
-
-def spaced(text):
-    return " ".join(text.split())
-
-
-def read(rows):
-    return [[spaced(cell) for cell in row] for row in rows]
-
-
-def cells_of(blocks):
-    return read([block.cells for block in blocks])
+from tests.reports.paged_tables import WIDE, long_table
+from tests.reports.rtf_reader import Reader, cells_of, read, spaced, whole
 
 
 def png(width=400, height=200, dots=200):
@@ -318,22 +151,6 @@ def test_header_rows_are_repeated_no_row_is_divided_and_a_short_table_stays_whol
     assert ["keepn" in row.words for row in rows] == [True] * 6 + [False]
 
 
-def long_table(count):
-    rows = tuple(
-        Row(Cell(f"P{row:04d}"), (number_cell(f"{row / 10:.1f}", row / 10), Cell(f"site {row % 7}")))
-        for row in range(count)
-    )
-    return Table(
-        "values",
-        "Values",
-        (Column("Value"), Column("Site", "text")),
-        rows,
-        "Patient",
-        kind="listing",
-        source="values.csv",
-    )
-
-
 def test_a_table_that_is_higher_than_a_page_has_caption_and_header_on_each():
     reader = drawn(long_table(300))
     captions = [block for block in reader.blocks if block.style == 12]
@@ -351,37 +168,6 @@ def test_a_table_that_is_higher_than_a_page_has_caption_and_header_on_each():
     assert notes == ["Source: values.csv"]
     for rows in reader.tables:
         assert ["keepn" in row.words for row in rows] == [True] * (len(rows) - 1) + [False]
-
-
-@pytest.mark.parametrize("count", range(36, 100))
-def test_notes_stand_under_rows_and_pages_are_filled_but_not_overfull(count):
-    """At 9 points a row takes 261 twips, and a page without its edges has 14,060: 54 rows at the most."""
-    (layout,) = lay_out(long_table(count), TEXT_WIDTH)
-    found = pages(layout)
-    assert [row for page in found for row in range(count)[page]] == list(range(count))
-    lengths = [len(range(count)[page]) for page in found]
-    assert max(lengths) <= 50
-    assert all(length >= 30 for length in lengths[:-1])
-    assert lengths[-1] >= (3 if len(lengths) > 1 else 1)
-
-
-def test_no_page_ends_with_a_heading():
-    rows = [
-        row for week in range(60) for row in (blank_row(f"Week {week}", 1), Row(Cell("a"), (Cell("1", 1),)))
-    ]
-    (layout,) = lay_out(Table("t", "T", (Column("N"),), tuple(rows)), TEXT_WIDTH)
-    assert len(pages(layout)) > 1
-    assert not any(layout.grid.rows[page][-1].is_heading for page in pages(layout))
-
-
-def test_rows_of_many_lines_take_their_room():
-    words = "word " * 200  # 415 twips each: about 9 lines of 207 twips, six rows a page
-    rows = tuple(Row(Cell(str(row)), (Cell(words),)) for row in range(20))
-    (layout,) = lay_out(Table("t", "T", (Column("Text", "text"),), rows), TEXT_WIDTH)
-    lengths = [len(range(20)[page]) for page in pages(layout)]
-    assert set(lengths[:-1]) <= {5, 6}
-    huge = Table("t", "T", (Column("Text", "text"),), (Row(Cell("a"), (Cell("x" * 20_000),)), rows[0]))
-    assert [len(range(2)[page]) for page in pages(lay_out(huge, TEXT_WIDTH)[0])] == [1, 1]
 
 
 def test_three_rules_and_one_under_each_spanner():
@@ -426,37 +212,6 @@ def test_room_for_missing_digits_and_letters_is_no_text():
     assert tests[1] - tests[0] == 90 - round(width_of("b", 18) * 0.62)
 
 
-WIDE = Table(
-    "wide",
-    "Wide",
-    (
-        Column("Side", "text", key=True),
-        *(
-            Column(header, kind, spanner=f"Treatment number {arm}")
-            for arm in range(7)
-            for header, kind in (("Mean of the observed", "number"), ("95 % CI", "low"), ("", "high"))
-        ),
-    ),
-    tuple(
-        Row(
-            Cell(f"Row {row}"),
-            (
-                Cell("left"),
-                *(
-                    number_cell(f"{arm * 100 + place + row / 10}", 1.0)
-                    for arm in range(7)
-                    for place in range(3)
-                ),
-            ),
-        )
-        for row in range(3)
-    ),
-    stub="Lesion",
-    notes={"all": "Of all."},
-    source="wide.csv",
-)
-
-
 def test_a_wide_table_is_cut_and_each_part_has_its_labels_key_columns_and_notes():
     reader = drawn(WIDE)
     captions = [text for style, text in reader.paragraphs if style == 12]
@@ -472,23 +227,6 @@ def test_a_wide_table_is_cut_and_each_part_has_its_labels_key_columns_and_notes(
         text for arm in range(7) for text in (f"{arm * 100}.0", f"{arm * 100 + 1}.0 to {arm * 100 + 2}.0")
     ]
     assert reader.fields.count("SEQ Table \\* ARABIC") == 1
-
-
-@pytest.mark.parametrize("table", [ARMS, WIDE, long_table(5)], ids=lambda table: table.name)
-def test_columns_fill_the_page_and_no_number_is_wider_than_its_column(table):
-    for layout in lay_out(table, TEXT_WIDTH):
-        assert layout.width == TEXT_WIDTH
-        assert min(layout.widths) > 0
-        assert all(
-            width >= block.width for width, block in zip(layout.widths[1:], layout.blocks, strict=True)
-        )
-
-
-def test_a_table_that_is_a_little_too_wide_is_set_smaller_rather_than_cut():
-    columns = tuple(Column(f"Visit {place}") for place in range(13))
-    row = Row(Cell("face"), tuple(number_cell("12.25", 12.25) for _ in columns))
-    (layout,) = lay_out(Table("t", "T", columns, (row,)), TEXT_WIDTH)
-    assert layout.size == 16
 
 
 def test_a_table_of_words_alone_and_one_without_header_or_notes():

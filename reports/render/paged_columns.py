@@ -1,4 +1,4 @@
-"""How wide a table's columns are in RTF, which has no layout of its own: a writer gives every edge.
+"""How wide a table's columns are on a page of Word or RTF, which have no layout to ask: a writer gives every edge.
 
 Widths come from the metrics of the font, so that a number's block of digits can stand in the middle of its column and
 each number under the others by indents alone, with no character that is not one of the number's.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from reports.render.grid import BodyCell, Grid, HeaderCell, Piece, grid_of, split_columns
-from reports.render.rtf_text import width_of
+from reports.render.text_widths import width_of
 from reports.tables.value import Table
 
 GAP = 70
@@ -197,15 +197,15 @@ def _over_several(grid: Grid, size: int) -> Iterator[tuple[int, int, int, int]]:
                 wish = _of_header(cell, size)
                 yield place, cell.span, wish.least, wish.ideal
             place += cell.span
-    seen = set()
+    seen: set[tuple[int, BodyCell]] = set()
     for row in grid.rows:
         place = 0
-        for cell in row.cells:
-            if cell.span > 1 and cell.pieces and (place, cell) not in seen:
-                seen.add((place, cell))
-                wish = _of_answers({cell.read}, size)
-                yield place, cell.span, wish.least, wish.ideal
-            place += cell.span
+        for shown in row.cells:
+            if shown.span > 1 and shown.pieces and (place, shown) not in seen:
+                seen.add((place, shown))
+                wish = _of_answers({shown.read}, size)
+                yield place, shown.span, wish.least, wish.ideal
+            place += shown.span
 
 
 def _widen(wishes: list[_Wish], first: int, span: int, least: int, ideal: int) -> None:
