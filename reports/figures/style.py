@@ -11,7 +11,6 @@ figure takes the page's text colour and works in its dark scheme; the PNG keeps 
 from __future__ import annotations
 
 import re
-import warnings
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
+
+from reports.glyphs import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,9 +129,7 @@ def house_style() -> Iterator[None]:
     """Draw with the house's settings, whatever the user's matplotlibrc says, and restore theirs after."""
     import matplotlib
 
-    with matplotlib.rc_context(), warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box; caption and alternative text hold the name itself.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .*missing from font")
+    with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(
             {
@@ -191,7 +190,7 @@ def text_width(figure: Figure, text: str, size: float = 9, weight: str = "normal
         return 0.0
     canvas: Any = figure.canvas
     # No text that is drawn has a thousand letters in a line; a longer one need not be measured further.
-    artist = figure.text(0, 0, text[:1000], fontsize=size, fontweight=weight)
+    artist = figure.text(0, 0, drawable(text[:1000]), fontsize=size, fontweight=weight)
     extent = artist.get_window_extent(canvas.get_renderer())
     artist.remove()
     return float(extent.width / figure.dpi)
@@ -200,7 +199,7 @@ def text_width(figure: Figure, text: str, size: float = 9, weight: str = "normal
 def wrap(
     figure: Figure, text: str, inches: float, size: float = 9, weight: str = "normal", lines: int = 6
 ) -> str:
-    """``text`` broken at spaces so that each line fits ``inches``.
+    """``text`` as it can be drawn, broken at spaces so that each line fits ``inches``.
 
     A longer word is broken within; what would need more than ``lines`` lines ends in an ellipsis.
     """
@@ -209,7 +208,7 @@ def wrap(
         return text_width(figure, line, size, weight) <= inches
 
     # No line holds 400 letters: what is cut off here would not have been shown.
-    text, rest = text[: 400 * lines], text[400 * lines :]
+    text, rest = drawable(text[: 400 * lines]), text[400 * lines :]
     done: list[str] = []
     current = ""
     for word in re.split(r"[ \t\n\r\f\v]+", text.strip(" \t\n\r\f\v")):

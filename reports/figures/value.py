@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
 from reports.figures.style import INK, house_style
-from reports.render.characters import printable
+from reports.glyphs import drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,17 +156,17 @@ def finished(figure: Figure, name: str, caption: str, alt_text: str) -> ReportFi
 
 
 def _name_the_unseen(figure: Figure) -> None:
-    """Show by its name what no page can show, as the other texts of a report do; matplotlib's PDF fails at some."""
+    """Show by its number what the font cannot draw, as a PDF report does; matplotlib's own PDF fails at some."""
     from matplotlib.text import Text
     from matplotlib.ticker import FixedFormatter
 
     for text in figure.findobj(Text):
-        text.set_text(printable(text.get_text()))
+        text.set_text(drawable(text.get_text()))
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             labels = axis.get_major_formatter()  # the texts at the ticks are made from these at each drawing
             if isinstance(labels, FixedFormatter):
-                labels.seq = [printable(label) for label in labels.seq]
+                labels.seq = [drawable(label) for label in labels.seq]
 
 
 def _pdf(figure: Figure) -> bytes:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from reports.render.characters import printable
+from reports.characters import printable
 
 NAMESPACE = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 

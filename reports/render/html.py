@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from reports.characters import printable
 from reports.document import (
     Block,
     BulletList,
@@ -26,7 +27,6 @@ from reports.document import (
     Paragraph,
     Verbatim,
 )
-from reports.render.characters import printable
 from reports.render.html_table import Targets, anchor, table_markup
 from reports.render.html_text import css_string, label, prose, verbatim
 from reports.tables.value import Table

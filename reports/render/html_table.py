@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
-from reports.render.characters import printable
+from reports.characters import printable
 from reports.render.grid import BodyCell, Grid, GridRow, HeaderCell, Piece, grid_of, split_columns
 from reports.render.html_text import label
 from reports.tables.value import Table

@@ -8,15 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 
-from outcomes.errors import ReportError
-
-FALLBACK = "DejaVuSans.ttf"
-"""The font of matplotlib whose characters count as covered; those of the text font that it lacks are phonetic marks and
-alike."""
+from reports.characters import by_number
+from reports.glyphs import BLANKS, covered
 
 _UNBROKEN = re.compile(r"\bp [=<>≤≥] [0-9.·]*[0-9]|\b[0-9.]+ %(?: CI)?|\b[Nn] = [0-9,]+|\bU\+[0-9A-F]+")
 """What no line break divides: p-values, percentages, counts."""
@@ -29,43 +23,9 @@ _STEP = 8
 
 _LONG_WORD = re.compile(rf"\S{{{_LONG},}}")
 
-_UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn"})
-"""Categories without a glyph of their own: controls, lone surrogates, private use, unassigned."""
-
-_BLANKS = re.compile(r"[\u1680\u2000-\u200a\u205f\u3000]")
-"""Blanks of widths that not every font has; they become plain ones."""
-
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-"""Marks that would turn the text around them, and the byte order mark, which no PDF/A may hold."""
-
 Inline = str | list[list[str]]
 """Text as the template takes it: a string, or parts of it: ["t", plain], ["k", kept on one line], ["b", may break
 before this]."""
-
-
-@lru_cache(maxsize=1)
-def font_directory() -> Path:
-    """Return where matplotlib keeps DejaVu, the one family beside those within typst."""
-    # Found without importing it, which takes longer than to typeset a short report.
-    found = find_spec("matplotlib")
-    if found is None or found.origin is None:
-        raise ReportError(
-            "the fonts of a PDF are missing", expected="the package matplotlib", hint="install it"
-        )
-    return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
-
-
-@lru_cache(maxsize=1)
-def covered() -> frozenset[str]:
-    """Return the characters that can be printed."""
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
-
-    with TTFont(font_directory() / FALLBACK, lazy=True) as font:
-        return frozenset(char for char in map(chr, font.getBestCmap()) if _is_printable(char))
-
-
-def _is_printable(char: str) -> bool:
-    return char not in _TURNING and not _BLANKS.match(char) and unicodedata.category(char) not in _UNSEEN
 
 
 def has_long_word(text: str) -> bool:
@@ -104,14 +64,14 @@ class Writer:
     def _written(self, text: str) -> str:
         if text.isascii() and text.isprintable():
             return text
-        text = _BLANKS.sub(" ", text)
+        text = BLANKS.sub(" ", text)
         return "".join(self._char(char) for char in unicodedata.normalize("NFC", text))
 
     def _char(self, char: str) -> str:
         if char in self._covered:
             return char
         self.missing.add(char)
-        return f"[U+{ord(char):04X}]"
+        return by_number(char)
 
 
 def _split(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from outcomes.errors import ReportError
-from reports.render.pdf_text import font_directory
+from reports.glyphs import font_directory
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from reports.render.characters import printable
+from reports.characters import printable
+from reports.glyphs import drawable
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,19 @@ def test_every_text_can_be_encoded_and_named_text_is_stable():
     assert shown.encode().decode() == shown
     assert printable(shown) == shown
     assert not any(ord(letter) < 32 and letter not in "\t\n" for letter in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("Laser + PRP, −3 to 21 %", "Laser + PRP, −3 to 21 %"),
+        ("Lésion ≥ 50 %, α = 0·05", "Lésion ≥ 50 %, α = 0·05"),
+        ("two\nlines\tapart", "two\nlines apart"),
+        ("e\u0301", "é"),
+        ("a\u3000b\u202fc", "a b\u202fc"),
+        ("中\U0001f489", "[U+4E2D][U+1F489]"),
+        ("a\u202eb\ue000\ud800", "a[U+202E]b[U+E000][U+D800]"),
+    ],
+)
+def test_a_figure_names_what_its_font_lacks(text, drawn):
+    assert drawable(text) == drawn

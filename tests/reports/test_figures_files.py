@@ -101,6 +101,27 @@ def test_what_no_page_can_show_is_named_in_every_format() -> None:
     assert "PRP[U+202E][U+0000]" in "".join(texts)
 
 
+def test_what_the_font_lacks_stands_by_its_number_and_no_box_is_drawn() -> None:
+    # matplotlib warns of every box that it draws, and a warning is an error in these tests.
+    arms = {"激光": ("laser",), "PRP \U0001f489": ("prp",), "\U0001d5a0 both": ("laser", "prp")}
+    values = pd.DataFrame({"patient": range(9), "lesion": None, "arm": [*arms] * 3, "value": range(9)})
+    drawn = figures.waterfall_figure(values, arms, "色素再生", "分", True, visit="第24週")
+    assert all(drawn.bytes_of(name) for name in EVERY)
+    texts = "".join(one.get_text() for one in drawn.drawing.findobj(lambda one: hasattr(one, "get_text")))
+    shown = re.sub(r"\s", "", texts)
+    for name in (
+        "[U+6FC0][U+5149]",
+        "PRP[U+1F489]",
+        "[U+1D5A0]both",
+        "[U+8272][U+7D20][U+518D][U+751F]",
+        "[U+5206]",
+    ):
+        assert name in shown, (
+            "the bold font has no sans-serif A of mathematics, so either weight has its number"
+        )
+    assert "激光" in drawn.alt_text, "words are for readers and programs, which have other fonts"
+
+
 def test_a_pickled_figure_draws_the_same_files(figure: ReportFigure) -> None:
     copy: ReportFigure = pickle.loads(pickle.dumps(figure))  # our own bytes
     assert copy == figure

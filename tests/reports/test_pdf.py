@@ -19,9 +19,10 @@ from reports.document import (
     Section,
     Verbatim,
 )
+from reports.glyphs import covered
 from reports.render.grid import read_grid
 from reports.render.pdf import render_pdf
-from reports.render.pdf_text import Writer, covered
+from reports.render.pdf_text import Writer
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
 pypdf = pytest.importorskip("pypdf")

@@ -42,8 +42,9 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return _HIDDEN.sub(_named, _LINE_END.sub("\n", text))
+    return _HIDDEN.sub(lambda found: by_number(found.group()), _LINE_END.sub("\n", text))
 
 
-def _named(found: re.Match[str]) -> str:
-    return f"[U+{ord(found.group()):04X}]"
+def by_number(char: str) -> str:
+    """Return a character by its Unicode number: "[U+4E2D]"."""
+    return f"[U+{ord(char):04X}]"
