@@ -55,8 +55,8 @@ def residual_figure(
         ):
             axes.set_title(words, fontsize=8.5, alpha=MUTED, loc="left")
         caption = (
-            f"{label}: left, standardised residuals against fitted values with a smooth curve (LOWESS), "
-            "which should stay near zero; right, residuals against normal quantiles with the band that holds "
+            f"{label}: residuals of the model. Left, standardised, against fitted values with a smooth curve "
+            "(LOWESS), which should stay near zero; right, against normal quantiles, with the band that holds "
             "each point with 95 % probability where the model is right."
         )
         return finished(figure, "residuals", caption, _residual_finding(x, y, points.n_outside, formatter))

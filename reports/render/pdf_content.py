@@ -33,7 +33,7 @@ Plain: TypeAlias = dict[str, Any]
 INK = "#1b1d21"
 """The colour of text, and of a figure's ink."""
 
-ROOM = 142
+ROOM = 165
 """Characters that a table may be wide on an upright page; a wider one is cut."""
 
 LONG_LISTING = 250
@@ -127,8 +127,7 @@ class _Content:
 
     def figure(self, figure: Figure) -> Plain:
         name = f"figure:{figure.name}"
-        first_sentence = figure.caption.split(". ")[0].removesuffix(".")
-        self.named.setdefault(name, [self.labels[name], self.write.inline(first_sentence)])
+        self.named.setdefault(name, [self.labels[name], self.write.inline(_short(figure.caption))])
         return {
             "type": "figure",
             "label": self.label(name),
@@ -136,6 +135,7 @@ class _Content:
             "caption": self.write.inline(figure.caption),
             "alt": self.write.plain(figure.alt_text) or self.labels[name],
             "aspect": _aspect(figure.svg),
+            "width": _width(figure.svg),
             "svg": figure.svg[figure.svg.index("<svg") :].replace("currentColor", INK),
         }
 
@@ -265,13 +265,39 @@ def _kinds(columns: Sequence[str]) -> list[str]:
     return ["t" if kind.split()[0] == "text" else "n" for kind in columns]
 
 
+_DETAIL = 70
+"""Letters that a caption's words after its colon take at most in the list of figures."""
+
+
+def _short(caption: str) -> str:
+    """Return what a figure shows, for the list of figures: its first sentence without details of the drawing."""
+    sentence = caption.split(". ")[0].removesuffix(".")
+    what, colon, how = sentence.partition(": ")
+    how = re.split("[,;] ", how)[0]
+    if not colon:
+        return re.split("[,;] ", what)[0]
+    return f"{what}: {how}" if len(how) <= _DETAIL else what
+
+
 _VIEW_BOX = re.compile(r'viewBox="\s*\S+\s+\S+\s+([0-9.]+)\s+([0-9.]+)\s*"')
+
+
+def _size(svg: str) -> tuple[float, float] | None:
+    """Return a drawing's width and height in points, where it says them."""
+    found = _VIEW_BOX.search(svg)
+    if found is None:
+        return None
+    width, height = float(found[1]), float(found[2])
+    return (width, height) if width and height else None
 
 
 def _aspect(svg: str) -> float:
     """Return a drawing's width over its height."""
-    found = _VIEW_BOX.search(svg)
-    if found is None:
-        return 1.5
-    width, height = float(found[1]), float(found[2])
-    return width / height if width and height else 1.5
+    width, height = _size(svg) or (1.5, 1.0)
+    return width / height
+
+
+def _width(svg: str) -> float:
+    """Return a drawing's width in points; that of a page where it does not say."""
+    size = _size(svg)
+    return 595.0 if size is None else size[0]
