@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.context import ReportContext
 from reports.format import NARROW_SPACE, counted, join_words
-from reports.steps.harms import ANY, LEVEL, PATIENT_LEVEL, SEVERE
+from reports.steps.harms import ANY, LEVEL, OVERVIEW, PATIENT_LEVEL, SERIOUS, SEVERE
 
 
 def harm_line(context: ReportContext) -> str:
@@ -34,8 +34,25 @@ def harm_line(context: ReportContext) -> str:
         patients = results.number("harms", "patients", arm=PATIENT_LEVEL, level=ANY)
         if patients:
             who = counted(patients, "patient")
-            sentences.append(f"Events of {who} belong to no lesion and so to no arm.")
-    return " ".join(sentences)
+            severe = results.get("harms", "patients", arm=PATIENT_LEVEL, level=SEVERE)
+            badly = f", severe in {counted(float(severe), 'patient')}" if severe else ""
+            sentences.append(f"Events of {who} belong to no lesion and so to no arm{badly}.")
+    sentences.append(_serious(context))
+    return " ".join(filter(None, sentences))
+
+
+def _serious(context: ReportContext) -> str:
+    """Say how many patients had a serious event, whatever the arm; empty where the data do not tell them apart."""
+    results, formatter = context.results, context.formatter
+    address = {"arm": "", "level": SERIOUS}
+    if not results.has(OVERVIEW, "patients", **address):
+        return ""
+    total = counted(results.number(OVERVIEW, "patients_at_risk", arm=""), "patient")
+    some = results.number(OVERVIEW, "patients", **address)
+    if some:
+        return f"Serious events, of any arm: {formatter.whole(some)} of {total}."
+    upper = formatter.percent(results.value(OVERVIEW, "patients_conf_high", **address))
+    return f"Serious events, of any arm: none of {total} (upper {formatter.level(LEVEL)} limit {upper})."
 
 
 def _against(context: ReportContext, term: str, combination: str, parts: Sequence[str], unit: str) -> str:

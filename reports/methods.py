@@ -9,7 +9,7 @@ from reports.bibliography import formatted, library
 from reports.bibliography.citations import cite, instrument_key, keys_of
 from reports.context import ReportContext
 from reports.format import counted, join_words, sentence_case
-from reports.model_words import covariance_words, fixed_words
+from reports.model_words import covariance_words, covariate_name, fixed_words
 from reports.narrative import in_words, lower_first
 from reports.steps.continuous import SEVERAL_VISITS
 from reports.steps.harms import LEVEL
@@ -17,6 +17,7 @@ from reports.steps.link_model import MODEL
 from reports.steps.naive import OF_LESIONS
 from reports.steps.over_visits import OVER_VISITS
 from reports.steps.sensitivity import ALL_VISITS_ROBUST, CONSTRAINED, ROBUST
+from reports.steps.subgroups import SUBGROUPS
 
 DF_METHODS = {
     "kenward-roger-linear": (
@@ -43,6 +44,8 @@ def methods_paragraphs(context: ReportContext) -> tuple[str, ...]:
         _combination_paragraph(context),
         _missing_paragraph(context),
         _beside_paragraph(context),
+        _subgroups_paragraph(context),
+        _baseline_paragraph(context),
         _harms_paragraph(context),
         _software_sentence(context),
     ]
@@ -285,6 +288,32 @@ def _beside_paragraph(context: ReportContext) -> str:
             how = f"the intraclass correlation for consistency{cite('mcgraw')}"
         sentences.append(f"The correlation between lesions of a patient is {how}.")
     return " ".join(sentences)
+
+
+def _subgroups_paragraph(context: ReportContext) -> str:
+    """Say how subgroups were compared; empty where none were."""
+    name, results = f"{context.primary.name}/{SUBGROUPS}", context.results
+    covariates = results.distinct("level", analysis=name, statistic="p_interaction")
+    if not covariates:
+        return ""
+    words = join_words(lower_first(covariate_name(one)) for one in covariates)
+    return (
+        f"Subgroups by {words} are exploratory{cite('wang-subgroups')}: for each covariate the primary model with the "
+        "interaction of arm and covariate, an F test of whether the combination's differences from its parts are the "
+        "same in every level, and the differences within each level, without adjustment for the number of comparisons."
+    )
+
+
+def _baseline_paragraph(context: ReportContext) -> str:
+    """Say how arms are compared before treatment, where they are: by distance and not by a test."""
+    rows = context.results.select(analysis="baseline", statistic="largest_standardised_difference")
+    if not rows:
+        return ""
+    return (
+        "Characteristics before treatment are described by arm without tests; standardised differences are of means "
+        f"over the root of the mean of both variances{cite('austin')}, and of the levels of a characteristic together"
+        f"{cite('yang-dalton')}."
+    )
 
 
 def _works_of(variant: str) -> str:

@@ -18,26 +18,32 @@ def scales_sentence(context: ReportContext) -> str:
     """Say whether the scales agree that the combination is better than every part, and what a disagreement means."""
     shown: list[str] = []
     not_shown: list[str] = []
+    left: list[str] = []
     for analysis in context.analyses:
         joint = context.lines("min_test", analysis.name)
-        if analysis.role == "sensitivity" or not joint or math.isnan(joint[0].p_value):
+        if analysis.role == "sensitivity" or not joint:
             continue
         if all_alike(context, analysis):
+            left.append(lower_first(named_outcome(context, analysis)))
+            continue
+        if math.isnan(joint[0].p_value):
             continue
         p = context.formatter.p_phrase(joint[0].p_value)
         named = f"{lower_first(named_outcome(context, analysis))} ({p})"
         (shown if joint[0].answer.startswith("better") else not_shown).append(named)
     if len(shown) + len(not_shown) < 2:
         return ""
+    nothing = f" Nothing can be compared on {join_words(left)}." if left else ""
     if shown and not_shown:
         return (
             f"The scales disagree: better than every part is shown on {join_words(shown)}, and not shown on "
             f"{join_words(not_shown)}. The scales ask different questions of the same patients, and cutting an outcome "
             "at a threshold discards information: what is not shown there is not excluded either."
+            f"{nothing}"
         )
     if shown:
-        return f"The scales agree: better than every part is shown on {join_words(shown)}."
-    return f"The scales agree: better than every part is not shown on {join_words(not_shown)}."
+        return f"The scales agree: better than every part is shown on {join_words(shown)}.{nothing}"
+    return f"The scales agree: better than every part is not shown on {join_words(not_shown)}.{nothing}"
 
 
 def named_outcome(context: ReportContext, analysis: Analysis) -> str:
@@ -220,7 +226,10 @@ def _direction(context: ReportContext, p: float, estimate: float) -> str:
 def naive_sentence(context: ReportContext) -> str:
     """Say what ignoring the pairing does to the intervals here."""
     name = f"{context.primary.name}/naive"
-    rows = context.results.select(analysis=name, statistic="se_ratio")
+    shown = {line.contrast for line in context.lines("part")}
+    rows = [
+        row for row in context.results.select(analysis=name, statistic="se_ratio") if row.contrast in shown
+    ]
     if not rows:
         return ""
     formatter = context.formatter

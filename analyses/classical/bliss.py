@@ -171,7 +171,7 @@ def _bliss(names: tuple[str, str, str, str], risks: Risks, higher_is_better: boo
         return InteractionQuestion("bliss", BLISS, contrast, None, reason)
 
     if not higher_is_better:
-        return without("undefined where a response is not the good outcome")
+        return without("not asked: a response is the bad outcome here, and Bliss independence is of benefit")
     below = [name for name in (first, second) if p[name] < p[background]]
     if below:
         return without(f"undefined, since {words.join_words(below)} responded less than {background}")

@@ -197,7 +197,7 @@ class ResponseScale:
         if not np.all(np.isfinite(value)):
             return words.NOT_ESTIMABLE
         if not (self.higher_is_better or isinstance(self.means.fit, OrdinalFit)):
-            return "undefined where a response is not the good outcome"
+            return "not asked: a response is the bad outcome here, and Bliss independence is of benefit"
         below = [name for name, p in ((square.first, value[1]), (square.second, value[2])) if p < value[3]]
         if below:
             return f"undefined, since {words.join_words(below)} responded less than {square.background}"

@@ -115,7 +115,8 @@ def _entry(entry: Entry) -> str:
         "note": escaped(entry.note),
     }
     lines = [f"  {name} = {{{text}}}," for name, text in fields.items() if text]
-    return "\n".join([f"@{_TYPES[entry.kind]}{{{entry.key},", *lines, "}", ""])
+    published = _TYPES[entry.kind] if entry.organisation or entry.kind != "report" else "misc"
+    return "\n".join([f"@{published}{{{entry.key},", *lines, "}", ""])
 
 
 def _authors(entry: Entry) -> str:

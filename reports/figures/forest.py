@@ -185,10 +185,10 @@ def naive_figure(
         caption = (
             (f"{outcome}: point" if outcome else "Point")
             + f" estimates and {formatter.level(level)} confidence intervals of the same contrasts. "
-            f"Filled: {right}. Hollow, dashed: analyses that ignore which observations come from the "
-            "same patient, and how wide their interval is beside the filled one's."
+            f"Filled: {right[:1].lower()}{right[1:]}. Hollow, dashed: analyses that ignore which observations come "
+            "from the same patient, and how wide their interval is beside the filled one's."
         )
-        finding = f"Width of the interval beside that of {right}: {'; '.join(widths)}."
+        finding = f"Width of the interval as a multiple of that of {right[:1].lower()}{right[1:]}: {'; '.join(widths)}."
         return finished(
             figure, "naive", caption, finding if widths else _findings(drawn, unit, level, formatter)
         )

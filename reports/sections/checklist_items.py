@@ -137,7 +137,10 @@ DESIGN_WORDS = (
 def title_names_within_person(parts: Parts) -> Place | None:
     """On the first page, where the title names the design."""
     title = parts.context.protocol.title.casefold()
-    return Place(text="First page, title") if any(words in title for words in DESIGN_WORDS) else None
+    if not any(words in title for words in DESIGN_WORDS):
+        return None
+    remark = "" if "randomi" in title else "it does not say that the trial is randomised"
+    return Place(text="First page, title", remark=remark)
 
 
 def title_names_randomised(parts: Parts) -> Place | None:

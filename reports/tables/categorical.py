@@ -5,6 +5,7 @@ from __future__ import annotations
 from outcomes.protocol import Analysis
 from reports.context import ReportContext
 from reports.format import sentence_case
+from reports.house_style import in_style
 from reports.results import Number
 from reports.steps.categorical import WITHOUT_MODEL
 from reports.steps.link_model import MODEL, ODDS, PROBABILITIES
@@ -19,7 +20,7 @@ MARGINAL = (
     "patients; limits by the delta method on the logit scale, normal reference distribution."
 )
 CONDITIONAL = (
-    "Odds ratios compare lesions of the same patient, given his random effect and the covariates; they "
+    "Odds ratios compare lesions of the same patient, given the patient's random effect and the covariates; they "
     "lie farther from 1 "
     "than ratios of marginal odds, and are not ratios of risks."
 )
@@ -141,7 +142,7 @@ def _risk_table(context: ReportContext, analysis: Analysis, lines: list[VerdictL
         cells = (
             *estimate_cells(formatter, shares[0], shares[1], shares[2], 0),
             *estimate_cells(formatter, *_three(context, analysis, line, "ratio"), 1),
-            Cell(needed),
+            Cell(in_style(needed, formatter)),
         )
         rows.append(Row(Cell(f"{line.combination} against {line.reference}"), cells))
     if not rows:
@@ -196,15 +197,15 @@ def _superiority_table(context: ReportContext, analysis: Analysis, lines: list[V
     ]
     interval = context.interval_header(analysis.name)
     notes = {
-        "superiority": "The probability that the combination does better, ties counting half; 0.5 is no "
-        "benefit. Limits by "
-        "the delta method on the logit scale, normal reference distribution.",
+        "superiority": "The probability that the combination does better, ties counting half; "
+        f"{formatter.number(0.5, 1)} is no benefit. Limits by the delta method on the logit scale, normal reference "
+        "distribution.",
     }
     if "same_patient" in known:
         notes["pairs"] = (
             "Within a patient: two lesions of the same patient, alike in their covariates. Between "
-            "patients: lesions of two "
-            "different patients. The two are different quantities, and the first lies farther from 0.5."
+            "patients: lesions of two different patients. The two are different quantities, and the first lies "
+            f"farther from {formatter.number(0.5, 1)}."
         )
     return context.finished(
         Table(

@@ -37,6 +37,7 @@ def verdict_table(context: ReportContext, analysis: Analysis) -> Table:
         f"note {place}": in_style(text, context.formatter, known)
         for place, text in enumerate(context.results.said(name, "footnote"))
         if text not in told  # said once, under the table of the primary analysis
+        and not (alike and text.startswith("A claim about a single part"))  # nothing was compared
     }
     rows = [_with_notes(row, notes) for row in rows]
     noun = sentence_case(context.results.text(name, "scale_noun"))
@@ -190,8 +191,9 @@ def scales_table(context: ReportContext) -> Table | None:
             notes={
                 "role": (
                     "Positive differences are benefit; a probability of superiority (the chance of doing better than "
-                    "with the other arm, ties counting half) above 0.5 is benefit. Only the primary analysis is "
-                    "confirmatory; the others are descriptive unless the protocol orders them."
+                    f"with the other arm, ties counting half) above {context.formatter.number(0.5, 1)} is benefit. "
+                    "Only the primary analysis is confirmatory; the others are descriptive unless the protocol orders "
+                    "them."
                 )
             },
             source="; ".join(

@@ -215,7 +215,7 @@ def test_harmful_responses_turn_the_contrasts():
     assert second["estimate"] == pytest.approx(-first["estimate"])
     assert second["contrast"] == "Laser − Both"
     assert second["answer"] == "worse"
-    assert row(down, "Bliss")["answer"].startswith("undefined")
+    assert row(down, "Bliss")["answer"].startswith("not asked: a response is the bad outcome")
 
 
 def test_a_margin_in_proportions():

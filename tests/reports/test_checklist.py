@@ -106,7 +106,9 @@ def test_the_title_has_to_name_the_design(contexts):
         with_keys(contexts["within-patient"], trial={"title": "A within-person randomised trial"})
     )[1]
     assert plain["1a"] == NOT_PROVIDED
+    unsaid = places(with_keys(contexts["within-patient"], trial={"title": "A within-person trial"}))[1]
     assert named["1a"] == "First page, title"
+    assert unsaid["1a"] == "First page, title (it does not say that the trial is randomised)"
 
 
 def test_harms_that_were_not_provided_are_not(contexts):

@@ -192,3 +192,18 @@ def test_no_event_among_lesions_that_share_a_patient_has_the_patients_limit(soun
     event = ("P01", "L1", "Oedema", "mild", "yes", "no", "no")
     context = harms_alone(with_events(trial, [event], several))
     assert "limit 31\u202f% of patients" in harm_line(context)  # 1 - 0.025^(1/10)
+
+
+def test_serious_events_and_severe_ones_of_no_arm_are_named_with_the_answer(context):
+    text = harm_line(context)
+    assert "Events of 1 patient belong to no lesion and so to no arm, severe in 1 patient." in text
+    assert text.endswith("Serious events, of any arm: 1 of 10 patients.")
+
+
+def test_no_serious_event_has_its_limit(sound_trials):
+    trial = with_events(read_trial(sound_trials["within-patient"] / "trial.toml"), EVENTS[:4])
+    text = harm_line(ReportContext(trial.protocol, analyse_trial(trial).results))
+    upper = 100 * stats.beta.ppf(0.975, 1, 10)
+    assert (
+        f"Serious events, of any arm: none of 10 patients (upper 95\u202f% limit {upper:.0f}\u202f%)." in text
+    )

@@ -12,6 +12,7 @@ from outcomes import Trial, read_trial
 from reports.analyse import analyse_trial
 from reports.compose import compose
 from reports.context import ReportContext
+from reports.methods import methods_paragraphs
 from reports.steps.subgroups import FEWEST_PATIENTS, subgroup_formula
 from reports.tables.subgroups import subgroups_table
 
@@ -237,3 +238,13 @@ def test_levels_come_in_the_protocols_order_and_numeric_covariates_do_not_come(r
     levels = reference.results.distinct("level", analysis="score/subgroups", statistic="estimate")
     assert levels == ("site: face", "site: trunk", "site: acral", "sex: female", "sex: male")
     assert pd.Series(levels).str.startswith(("site", "sex")).all()
+
+
+def test_the_methods_say_how_subgroups_and_groups_before_treatment_were_compared(reference):
+    text = " ".join(methods_paragraphs(reference))
+    assert "are exploratory [@wang-subgroups]" in text
+    assert (
+        "an F test of whether the combination's differences from its parts are the same in every level"
+        in text
+    )
+    assert ("[@austin]" in text) == reference.results.has("baseline", "largest_standardised_difference")
