@@ -21,6 +21,7 @@ from reports.document import (
     Paragraph,
     Verbatim,
 )
+from reports.render.captions import first_sentence
 from reports.render.docx_package import WordFile, add_running, section
 from reports.render.docx_styles import FIRST_OWN_LIST, TEXT_WIDTH, numbering, settings, styles
 from reports.render.docx_tables import draw_table
@@ -196,7 +197,9 @@ class _Writer:
         labels = self.references.labels
         titles = {f"section:{one.key}": one.title for one in self.document.sections}
         titles |= {f"table:{table.name}": table.title for table in self.document.tables}
-        titles |= {f"figure:{figure.name}": figure.caption for figure in self.document.figures}
+        titles |= {
+            f"figure:{figure.name}": first_sentence(figure.caption) for figure in self.document.figures
+        }
         new_page = "<w:pageBreakBefore/>"
         for word, instruction, style, heading in _CONTENTS:
             names = [name for name, label in labels.items() if label.startswith(f"{word} ")]
@@ -213,7 +216,7 @@ class _Writer:
         if word == "Section":
             content = run(number) + "<w:r><w:tab/></w:r>" + prose(title)
         else:
-            content = run(f"{word} {number}. ") + prose(_first_sentence(title) if word == "Figure" else title)
+            content = run(f"{word} {number}. ") + prose(title)
         return f'<w:hyperlink w:anchor="{self.references.listed(name)}" w:history="1">{content}</w:hyperlink>'
 
     def _blocks(self, blocks: Iterable[Block], depth: int) -> Iterator[_Chunk]:
@@ -260,8 +263,7 @@ class _Writer:
         picture = paragraph("Figure", self.file.picture(figure, self.references.labels[name]))
         called = self.references.marked_for_contents(name, self.references.numbered(name))
         caption = prose(figure.caption, '<w:b w:val="0"/><w:bCs w:val="0"/>')
-        below = '<w:spacing w:before="60" w:after="240"/>'
-        last = paragraph("Caption", called + run(". ") + caption, '<w:keepNext w:val="0"/>', below)
+        last = paragraph("FigureCaption", called + run(". ") + caption)
         return _Chunk([picture], last, 26)
 
 
@@ -286,12 +288,6 @@ def _listed(instruction: str, style: str, lines: Sequence[str]) -> Iterator[str]
 
 
 _SPLIT = "<!---->"
-
-
-def _first_sentence(text: str) -> str:
-    """Return the beginning of a caption, which names what is drawn."""
-    end = text.find(". ")
-    return text if end < 0 else text[: end + 1]
 
 
 def _single(content: str, lines: int, heading: bool = False) -> _Chunk:

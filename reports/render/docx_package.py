@@ -259,7 +259,9 @@ def add_running(file: WordFile, identifier: str, stamp: str, landscape: bool) ->
     tab = f'<w:tabs><w:tab w:val="right" w:pos="{width}"/></w:tabs>'
     stamped = run(stamp, "<w:b/><w:bCs/>")
     gap = "<w:r><w:tab/></w:r>"
-    if not stamp or width_of(f"{identifier}    {stamp}", 19, bold=True) < width:
+    # Measured as Times in a larger size than the header's Arial, which is that much wider.
+    taken = width_of(f"{identifier}    ", 18) + width_of(stamp, 19, bold=True)
+    if taken < width:
         head = paragraph("Header", run(identifier) + (gap + stamped if stamp else ""), _HEAD_RULE + tab)
     else:
         head = paragraph("Header", run(identifier)) + paragraph("Header", stamped, _HEAD_RULE)

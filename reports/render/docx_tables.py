@@ -37,6 +37,9 @@ _HANGING = 110
 _WHOLE = 46
 """Lines up to which a table is kept on one page; what stands above and below it takes the rest."""
 
+_STACKED = 46
+"""Lines up to which the parts of a wide table stand under each other on an upright page."""
+
 _LIGHT, _HEAVY = 'w:val="single" w:sz="4"', 'w:val="single" w:sz="8"'
 
 
@@ -98,12 +101,22 @@ def draw_table(table: Table, references: References) -> Iterator[DrawnTable]:
 
 
 def _laid_out(table: Table) -> tuple[tuple[Layout, ...], bool]:
-    """Return a table's parts, and whether they take pages on their side, where that makes them fewer."""
+    """Return a table's parts, and whether they take pages on their side, where that makes them fewer.
+
+    Parts that stand under each other on less than a page stay upright: a short table on its side leaves half a page
+    empty, and most of the page before it.
+    """
     upright = lay_out(table, TEXT_WIDTH)
-    if len(upright) == 1:
+    if len(upright) == 1 or sum(_part_lines(table, layout) for layout in upright) <= _STACKED:
         return upright, False
     sideways = lay_out(table, LANDSCAPE_WIDTH)
     return (sideways, True) if len(sideways) < len(upright) else (upright, False)
+
+
+def _part_lines(table: Table, layout: Layout) -> int:
+    """Estimate how high a part of a table is, with its caption and notes; beyond a page nobody asks."""
+    rows = sum(_lines(layout, row) for row in layout.grid.rows[: _STACKED + 1])
+    return rows + _lines_around(table, layout)
 
 
 def _lines_around(table: Table, layout: Layout) -> int:
@@ -136,10 +149,9 @@ def _notes(whole: Table, part: Table) -> list[str]:
     last = len(notes) - 1
     return [
         paragraph(
-            "TableNote",
+            "TableNote" if place < last else "TableNoteEnd",
             content,
             _KEEP if place < last else "",
-            '<w:spacing w:before="20" w:after="280"/>' if place == last else "",
             text=text,
         )
         for place, (content, text) in enumerate(notes)
@@ -174,8 +186,9 @@ class _Rows:
         yield (
             '<w:tbl><w:tblPr><w:tblStyle w:val="ReportTable"/>'
             f'<w:tblW w:w="{layout.width}" w:type="dxa"/><w:tblLayout w:type="fixed"/>'
-            f'<w:tblLook w:val="0680" w:firstRow="{headed}" w:lastRow="0" w:firstColumn="1" w:lastColumn="0" '
-            'w:noHBand="1" w:noVBand="1"/>'
+            f"{self._margins()}"
+            f'<w:tblLook w:val="{"06A0" if headed else "0680"}" w:firstRow="{headed}" w:lastRow="0" '
+            'w:firstColumn="1" w:lastColumn="0" w:noHBand="1" w:noVBand="1"/>'
             f'<w:tblCaption w:val="{attribute(f"{label}. {table.title}")}"/>'
             f'<w:tblDescription w:val="{attribute(said or table.title)}"/>'
             f"</w:tblPr><w:tblGrid>{columns}</w:tblGrid>"
@@ -187,6 +200,14 @@ class _Rows:
         if not self.rows and not headed:
             yield self._row([_cell(layout.width, 1 + grid.width, paragraph("TableText", ""))])
         yield "</w:tbl>"
+
+    def _margins(self) -> str:
+        """Return what is said of the room beside each cell's text, where it is not that of the style."""
+        gap = self.layout.gap
+        if gap == GAP:
+            return ""
+        sides = "".join(f'<w:{side} w:w="{gap}" w:type="dxa"/>' for side in ("left", "right"))
+        return f"<w:tblCellMar>{sides}</w:tblCellMar>"
 
     def _row(self, cells: Iterable[str], header: bool = False, whole: bool = True) -> str:
         properties = ("<w:cantSplit/>" if whole else "") + ("<w:tblHeader/>" if header else "")
@@ -258,7 +279,7 @@ class _Rows:
             style = "TableText" if cell.classes.startswith("text") else "TableAnswer"
             return paragraph(f"{style}{self.small}", self._words(cell), keep, text=cell.read)
         text, after = _numbers(cell.pieces, self.layout.size)
-        margin = max(0, (width - 2 * GAP - block.width) // 2)
+        margin = max(0, (width - 2 * self.layout.gap - block.width) // 2)
         indent = f'<w:ind w:right="{max(0, margin + block.letters + after)}"/>'
         return paragraph(f"TableNumber{self.small}", self._linked(text, cell.target), keep, indent)
 

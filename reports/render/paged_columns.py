@@ -23,6 +23,12 @@ INDENT = 200
 SIZES = (18, 16)
 """Half points of a table's text: what is a little too wide at the first is set in the second before it is cut."""
 
+TIGHT_GAP = 40
+"""As `GAP`, for a table that would not fit the page otherwise."""
+
+_PRINTS = ((SIZES[0], GAP), (SIZES[1], GAP), (SIZES[1], TIGHT_GAP))
+"""Sizes and gaps in which a table is tried before it is cut."""
+
 SUPERSCRIPT = 0.62
 """Height of a raised letter as a part of its text's."""
 
@@ -66,6 +72,8 @@ class Layout:
         Of each column of the page in twips, the labels' first.
     blocks
         Of each column but the first: what its numbers take.
+    gap
+        Between a column's edge and its text.
     """
 
     table: Table
@@ -73,6 +81,7 @@ class Layout:
     size: int
     widths: tuple[int, ...]
     blocks: tuple[Block, ...]
+    gap: int = GAP
 
     def edge(self, place: int) -> int:
         """Return the right edge of a column of the page, the labels' being the first."""
@@ -108,10 +117,10 @@ def lay_out(table: Table, room: int) -> tuple[Layout, ...]:
         One for each part.
     """
     grid = grid_of(table)
-    for size in SIZES:
-        wishes, blocks = _wishes(table, grid, size)
+    for size, gap in _PRINTS:
+        wishes, blocks = _wishes(table, grid, size, gap)
         if _least(wishes) <= room:
-            return (Layout(table, grid, size, _shared(wishes, room), blocks),)
+            return (Layout(table, grid, size, _shared(wishes, room), blocks, gap),)
     parts: tuple[tuple[Table, Grid], ...] = ()
     for characters in range(150, 30, -6):
         parts = tuple((part, grid_of(part)) for part in split_columns(table, characters))
@@ -128,10 +137,11 @@ def _least(wishes: Sequence[_Wish]) -> int:
     return sum(wish.least for wish in wishes)
 
 
-def _wishes(table: Table, grid: Grid, size: int) -> tuple[list[_Wish], tuple[Block, ...]]:
+def _wishes(table: Table, grid: Grid, size: int, gap: int = GAP) -> tuple[list[_Wish], tuple[Block, ...]]:
     """Return what each column needs, and the blocks of its numbers."""
     labels = {(row.label, row.indent) for row in grid.rows if not row.is_heading}
-    wishes = [_stub(table.stub, labels, size)]
+    stub = _stub(table.stub, labels, size)
+    wishes = [_Wish(stub.least + 2 * gap, stub.ideal + 2 * gap)]
     blocks = []
     cells = _alone(grid)
     headers = _headers(grid)
@@ -144,9 +154,9 @@ def _wishes(table: Table, grid: Grid, size: int) -> tuple[list[_Wish], tuple[Blo
         if headers[place] is not None:
             named = _of_header(headers[place], size)
             wish = _Wish(max(wish.least, named.least), max(wish.ideal, named.ideal))
-        wishes.append(_Wish(wish.least + 2 * GAP, wish.ideal + 2 * GAP))
+        wishes.append(_Wish(wish.least + 2 * gap, wish.ideal + 2 * gap))
     for first, span, least, ideal in _over_several(grid, size):
-        _widen(wishes, first + 1, span, least, ideal)
+        _widen(wishes, first + 1, span, _Wish(least + 2 * gap, ideal + 2 * gap))
     return wishes, tuple(blocks)
 
 
@@ -208,11 +218,11 @@ def _over_several(grid: Grid, size: int) -> Iterator[tuple[int, int, int, int]]:
             place += shown.span
 
 
-def _widen(wishes: list[_Wish], first: int, span: int, least: int, ideal: int) -> None:
+def _widen(wishes: list[_Wish], first: int, span: int, wanted: _Wish) -> None:
     """Widen neighbouring columns alike for what stands over them."""
     over = wishes[first : first + span]
-    more_least = -(-max(0, least + 2 * GAP - sum(wish.least for wish in over)) // span)
-    more_ideal = -(-max(0, ideal + 2 * GAP - sum(wish.ideal for wish in over)) // span)
+    more_least = -(-max(0, wanted.least - sum(wish.least for wish in over)) // span)
+    more_ideal = -(-max(0, wanted.ideal - sum(wish.ideal for wish in over)) // span)
     for place, wish in enumerate(over, start=first):
         wishes[place] = _Wish(wish.least + more_least, max(wish.ideal + more_ideal, wish.least + more_least))
 
@@ -226,7 +236,7 @@ def _stub(header: str, labels: Iterable[tuple[str, int]], size: int) -> _Wish:
         wish = _of_words(texts, size)
         least, ideal = max(least, wish.least + depth * INDENT), max(ideal, wish.ideal + depth * INDENT)
     least = max(least, _widest_word([header], size, bold=True))
-    return _Wish(least + 2 * GAP, max(ideal, least) + 2 * GAP)
+    return _Wish(least, max(ideal, least))
 
 
 def _longest(texts: Iterable[str], size: int) -> int:
@@ -256,7 +266,19 @@ def _of_header(cell: HeaderCell | None, size: int) -> _Wish:
     full = width_of(cell.text, size, bold=True) + letters + _SLACK
     least = max(_widest_word([cell.text], size, bold=True) + letters, counts, min(full, _UNWRAPPED))
     # A long header stands on two lines or three rather than widen a column of short numbers.
-    return _Wish(least, max(least, full if full <= _READABLE else full // 2))
+    return _Wish(
+        least, max(least, full if full <= _READABLE else _on_two_lines(cell.text, size) + letters + _SLACK)
+    )
+
+
+def _on_two_lines(text: str, size: int) -> int:
+    """Return how wide a header is that stands on two lines, divided where it is narrowest."""
+    words = text.split(" ")
+    divided = ((" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words)))
+    return min(
+        (max(width_of(line, size, bold=True) for line in lines) for lines in divided),
+        default=width_of(text, size, bold=True),
+    )
 
 
 def raised(letters: str, size: int) -> int:
@@ -292,14 +314,28 @@ def _core(piece: Piece) -> str:
     return f"{piece.lead}{piece.opening}{piece.text}{piece.closing}{piece.pad}" if piece.text else piece.pad
 
 
+def _level(wanted: Sequence[int], room: int) -> float:
+    """Return up to how much each may take of what it wants, so that all together take the room.
+
+    Who wants little has all of it: a label that lacks a word stays on one line, a sentence wraps in any case.
+    """
+    left, level = float(room), 0.0
+    for place, one in enumerate(sorted(wanted)):
+        level = left / (len(wanted) - place)
+        if one > level:
+            break
+        left -= one
+    return level
+
+
 def _shared(wishes: Sequence[_Wish], room: int) -> tuple[int, ...]:
     """Share the page's width among the columns: the least to each, then what they would like, then the rest."""
     least, ideal = _least(wishes), sum(wish.ideal for wish in wishes)
     if least > room:
         widths = [wish.least * room / least for wish in wishes]
     elif ideal > room:
-        part = (room - least) / (ideal - least)
-        widths = [wish.least + part * (wish.ideal - wish.least) for wish in wishes]
+        level = _level([wish.ideal - wish.least for wish in wishes], room - least)
+        widths = [wish.least + min(level, wish.ideal - wish.least) for wish in wishes]
     else:
         widths = [wish.ideal + (room - ideal) * wish.ideal / ideal for wish in wishes]
     edges = [0]

@@ -25,6 +25,7 @@ from reports.document import (
     Verbatim,
 )
 from reports.render import rtf_styles as styles
+from reports.render.captions import first_sentence
 from reports.render.rtf_pictures import picture
 from reports.render.rtf_styles import BULLETS, Style, prolog
 from reports.render.rtf_tables import draw_table
@@ -58,10 +59,19 @@ def _file(document: Document) -> Iterator[str]:
     )
     drawing = _Drawing(document.labels)
     yield from drawing.headline(headline)
-    yield from drawing.contents(document.sections)
+    yield from drawing.contents(document)
     for section in document.sections:
         yield from drawing.section(section)
     yield "}\n"
+
+
+_CONTENTS = (
+    ("Section ", "Contents", r'TOC \o "1-1" \n \h \z'),
+    ("Table ", "Tables", r'TOC \n \h \z \c "Table"'),
+    ("Listing ", "Listings", r'TOC \n \h \z \c "Listing"'),
+    ("Figure ", "Figures", r'TOC \n \h \z \c "Figure"'),
+)
+"""What is listed: the labels' word, the heading, Word's field."""
 
 
 def _paragraph(style: Style, content: str) -> str:
@@ -82,26 +92,43 @@ class _Drawing:
         yield _paragraph(styles.FACTS, prose(headline.facts))
         yield _paragraph(styles.QUESTION, prose(headline.question))
         yield _paragraph(styles.ANSWER, prose(" ".join(headline.answer)))
-        if headline.notes:
-            yield _paragraph(styles.NOTE, prose(headline.notes))
         if headline.figure is not None:
             yield from self._figure(headline.figure)
         yield from self._definitions(
             Definitions((("Harm", headline.harm), ("Not to be claimed", headline.may_not_claim)))
         )
+        if headline.notes:
+            yield _paragraph(styles.NOTE, prose(headline.notes))
 
-    def contents(self, sections: tuple[Section, ...]) -> Iterator[str]:
-        """Yield the contents on a page of their own: a field without page numbers, which would have to be updated."""
-        if not sections:
+    def contents(self, document: Document) -> Iterator[str]:
+        """Yield the contents on a page of their own, then the tables, listings and figures, each as a link.
+
+        They are fields without page numbers, which would have to be updated.
+        """
+        if not document.sections:
             return
-        yield _paragraph(styles.CONTENTS_TITLE, "Contents")
-        lines = []
-        for section in sections:
-            label = self._labels[f"section:{section.key}"]
-            number = label.rsplit(" ", 1)[1]
-            lines.append(link(label, f"{number}\\tab {prose(section.title)}"))
-        entries = f"\\par\n{styles.CONTENTS.opening}".join(lines)
-        yield _paragraph(styles.CONTENTS, field(r'TOC \o "1-1" \n \h \z', entries))
+        titles = {f"section:{one.key}": one.title for one in document.sections}
+        titles |= {f"table:{table.name}": table.title for table in document.tables}
+        titles |= {f"figure:{figure.name}": first_sentence(figure.caption) for figure in document.figures}
+        for word, heading, instruction in _CONTENTS:
+            lines = [
+                self._line(label, titles[name])
+                for name, label in self._labels.items()
+                if label.startswith(word)
+            ]
+            if not lines:
+                continue
+            listed, title = styles.LISTED, styles.LISTED_TITLE
+            if word == "Section ":
+                listed, title = styles.CONTENTS, styles.CONTENTS_TITLE
+            yield _paragraph(title, heading)
+            yield _paragraph(listed, field(instruction, f"\\par\n{listed.opening}".join(lines)))
+
+    def _line(self, label: str, title: str) -> str:
+        """Return a line of the contents, which leads to what it names."""
+        word, number = label.rsplit(" ", 1)
+        called = f"{number}\\tab " if word == "Section" else f"{label}. "
+        return link(label, f"{called}{prose(title)}")
 
     def section(self, section: Section) -> Iterator[str]:
         """Yield a section; its heading holds the number that references repeat."""

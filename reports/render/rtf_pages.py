@@ -121,12 +121,12 @@ def _row_heights(layout: Layout) -> list[int]:
 
 def _row_height(layout: Layout, row: GridRow, ruler: _Ruler, edges: list[int]) -> int:
     label_room = layout.width if row.is_heading else edges[1]
-    height = ruler.height(row.label, label_room - 2 * GAP - row.indent * INDENT - HANGING)
+    height = ruler.height(row.label, label_room - 2 * layout.gap - row.indent * INDENT - HANGING)
     place = 1
     for cell in row.cells:
         end = place + cell.span
         if cell.pieces:
-            height = max(height, ruler.height(cell.read, edges[end] - edges[place] - 2 * GAP))
+            height = max(height, ruler.height(cell.read, edges[end] - edges[place] - 2 * layout.gap))
         place = end
     return height + (_HEADING_ROW if row.kind == "heading" else _ROW)
 
@@ -143,7 +143,7 @@ def _header_lines(layout: Layout, cells: Iterable[HeaderCell], place: int) -> in
     bold, plain = _Ruler(layout.size, bold=True), _Ruler(layout.size)
     highest = 0
     for cell in cells:
-        width = sum(layout.widths[place : place + cell.span]) - 2 * GAP
+        width = sum(layout.widths[place : place + cell.span]) - 2 * layout.gap
         counts = sum(plain.height(line, width) for line in cell.lines)
         highest = max(highest, bold.height(f"{cell.text}{cell.letters}", width) + counts)
         place += cell.span

@@ -108,19 +108,21 @@ FIGURE_CAPTION = Style(15, "Figure caption", 19, rf"\ql{_MEASURE}\keep\sa240\wid
 ITEM = Style(16, "List item", 22, rf"\ql\fi-340\li340{_MEASURE}\sa70\sl259\slmult1\widctlpar")
 VERBATIM = Style(17, "Verbatim", 17, r"\ql\li227\sa160\widctlpar", font=1)
 DEFINITION = Style(18, "Definition", 21, r"\ql\fi-2835\li2835\tx2835\sa70\widctlpar")
-CONTENTS = Style(19, "toc 1", 21, r"\ql\fi-454\li454\tx454\sa30\widctlpar")
+CONTENTS = Style(19, "toc 1", 20, r"\ql\fi-454\li454\tx454\sa10\widctlpar")
 CONTENTS_TITLE = Style(
     20, "Contents title", 26, r"\ql\keep\keepn\pagebb\sb0\sa120\widctlpar", r"\b", following=19
 )
 CELL = Style(21, "Table text", 18, r"\ql\sb24\sa24")
 TABLE_NOTE = Style(22, "Table note", 16, r"\ql\sb30\sa0")
+LISTED = Style(25, "table of figures", 17, r"\ql\fi-284\li284\sa10\widctlpar")
+LISTED_TITLE = Style(26, "Contents subtitle", 22, r"\ql\keep\keepn\sb200\sa60\widctlpar", r"\b", following=25)
 HEADER = Style(23, "header", 17, rf"\ql\tqr\tx{TEXT_WIDTH}", GREY)
 FOOTER = Style(24, "footer", 17, rf"\ql\tqr\tx{TEXT_WIDTH}", GREY)
 
 _STYLES = (
     NORMAL, HEADING, SUBHEADING, SUBSUBHEADING, TITLE, IDENTIFIER, FACTS, QUESTION, ANSWER, LEAD, NOTE, PASTE, CAPTION,
     POPULATION, FIGURE, FIGURE_CAPTION, ITEM, VERBATIM, DEFINITION, CONTENTS, CONTENTS_TITLE, CELL, TABLE_NOTE, HEADER,
-    FOOTER,
+    FOOTER, LISTED, LISTED_TITLE,
 )  # fmt: skip
 
 BULLETS = 1

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from reports.render.grid import BodyCell, GridRow, HeaderCell, Piece
-from reports.render.paged_columns import GAP, INDENT, Block, Layout, is_number, lay_out, raised
+from reports.render.paged_columns import INDENT, Block, Layout, is_number, lay_out, raised
 from reports.render.rtf_pages import HANGING, pages
 from reports.render.rtf_styles import CAPTION, CELL, POPULATION, TABLE_NOTE, TEXT_WIDTH
 from reports.render.rtf_text import escape, link, numbered, prose, reference, superscript
@@ -79,11 +79,13 @@ def _rows(layout: Layout, page: slice, labels: Mapping[str, str], is_last: bool)
         yield f"{TABLE_NOTE.opening}\\par\n"
 
 
-def _row(cells: Sequence[tuple[str, int]], content: Sequence[str], header: bool = False) -> str:
+def _row(
+    layout: Layout, cells: Sequence[tuple[str, int]], content: Sequence[str], header: bool = False
+) -> str:
     """Return a row from its cells' properties with their right edges, and from their paragraphs."""
     head = "\\trhdr" if header else ""
     edges = "".join(f"{properties}\\cellx{edge}" for properties, edge in cells)
-    return f"\\trowd\\trgaph{GAP}\\trleft0\\trkeep{head}{edges}\n{''.join(content)}\\row\n"
+    return f"\\trowd\\trgaph{layout.gap}\\trleft0\\trkeep{head}{edges}\n{''.join(content)}\\row\n"
 
 
 def _header(layout: Layout) -> Iterator[str]:
@@ -101,7 +103,7 @@ def _header(layout: Layout) -> Iterator[str]:
             column += cell.span
             properties.append((rules, layout.edge(column)))
             content.append(_header_cell(layout, cell, ruled=is_upper and not last))
-        yield _row(properties, content, header=True)
+        yield _row(layout, properties, content, header=True)
 
 
 def _header_cell(layout: Layout, cell: HeaderCell, ruled: bool) -> str:
@@ -136,7 +138,7 @@ def _body_row(layout: Layout, row: GridRow, labels: Mapping[str, str], borders: 
     left = row.indent * INDENT + HANGING
     content = [f"{_opening(layout)}\\fi-{HANGING}\\li{left}{above}{keep} {label}\\cell\n"]
     if row.is_heading or not row.cells:
-        return _row([(borders, layout.width)], content)
+        return _row(layout, [(borders, layout.width)], content)
     properties = [(borders, layout.edge(0))]
     column = 0
     for cell in row.cells:
@@ -147,7 +149,7 @@ def _body_row(layout: Layout, row: GridRow, labels: Mapping[str, str], borders: 
         )
         column += cell.span
         properties.append((borders, layout.edge(column)))
-    return _row(properties, content)
+    return _row(layout, properties, content)
 
 
 def _body_cell(layout: Layout, cell: BodyCell, width: int, block: Block, labels: Mapping[str, str]) -> str:
@@ -159,7 +161,7 @@ def _body_cell(layout: Layout, cell: BodyCell, width: int, block: Block, labels:
         words = "".join(prose(piece.read) + superscript(piece.letters) for piece in cell.pieces)
         return alignment + _linked(words, cell.target, labels)
     text, after = _numbers(cell.pieces, layout.size)
-    margin = max(0, (width - 2 * GAP - block.width) // 2)
+    margin = max(0, (width - 2 * layout.gap - block.width) // 2)
     return f"\\qr\\ri{margin + block.letters + after} {_linked(text, cell.target, labels)}"
 
 
@@ -207,4 +209,4 @@ def _notes(layout: Layout, has_rows: bool) -> str:
     first, last = opening.replace("\\sb30", "\\sb80"), "\\sa200"
     paragraphs = [(opening if place else first) + note for place, note in enumerate(_notes_of(layout.table))]
     paragraphs[-1] = paragraphs[-1].replace("\\sa0", last, 1)
-    return _row([("" if has_rows else _TOP, layout.width)], ["\\par\n".join(paragraphs), "\\cell\n"])
+    return _row(layout, [("" if has_rows else _TOP, layout.width)], ["\\par\n".join(paragraphs), "\\cell\n"])

@@ -30,7 +30,9 @@ from reports.document import (
 )
 from reports.render.docx import render_docx
 from reports.render.docx_package import plain_svg
+from reports.render.docx_styles import TEXT_WIDTH
 from reports.render.grid import read_grid
+from reports.render.paged_columns import lay_out
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
 W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -287,7 +289,7 @@ def test_each_block_has_a_style_of_word_and_every_style_is_defined(body):
     assert by_text["one"] == "List Bullet"
     assert by_text["a reference"] == "List Number"
     assert by_text["Table 1. Areas of lesions"] == "Caption"
-    assert by_text["Figure 2. What is drawn. And how."] == "Caption"
+    assert by_text["Figure 2. What is drawn. And how."] == "Figure Caption"
     assert document.tables[0].style.name == "Report Table"
     defined = {style.style_id for style in document.styles}
     used = {node.get(f"{W}val") for node in body.iter(f"{W}pStyle", f"{W}rStyle", f"{W}tblStyle")}
@@ -334,8 +336,8 @@ def test_contents_are_fields_with_links_and_no_page_number_that_could_be_wrong(b
         "2 What was done",
         "Table 1. Areas of lesions",
         "Table 2. Small",
-        "Figure 1. What is drawn.",
-        "Figure 2. What is drawn.",
+        "Figure 1. What is drawn",
+        "Figure 2. What is drawn",
     ]
     assert all(len(line.findall(f"{W}hyperlink")) == 1 for line in lines)
 
@@ -426,7 +428,8 @@ def test_every_cell_reads_as_the_grid_says(body):
 
 def test_every_cell_of_a_whole_report_reads_as_the_grid_says(report):
     drawn = [cells_of(table) for table in body_of(render_docx(report)).findall(f"{W}tbl")]
-    assert drawn == [[[read(text) for text in row] for row in read_grid(table)] for table in report.tables]
+    parts = [part.table for table in report.tables for part in lay_out(table, TEXT_WIDTH)]
+    assert drawn == [[[read(text) for text in row] for row in read_grid(part)] for part in parts]
 
 
 def test_numbers_stand_under_each_other_by_room_and_not_by_digits(body):
@@ -550,7 +553,7 @@ def test_elements_stand_in_the_order_of_the_schema(hostile):
             assert out_of_order(etree.fromstring(part)) == [], name
 
 
-def wide_table(columns):
+def wide_table(columns, rows=2):
     cells = tuple(number(f"{place}.5") for place in range(columns))
     return Table(
         "wide",
@@ -558,7 +561,7 @@ def wide_table(columns):
         tuple(
             Column(f"Measurement {place}", notes=("first",) if place == 0 else ()) for place in range(columns)
         ),
-        (Row(Cell("a row"), cells), Row(Cell("another"), cells)),
+        tuple(Row(Cell(f"row {place}"), cells) for place in range(rows)),
         stub="Row",
         notes={"first": "Only the first.", "remark": "All of it."},
     )
@@ -577,12 +580,19 @@ def test_a_table_wider_than_the_page_is_cut_or_turned_and_numbered_once():
     shown = [row for table in body.findall(f"{W}tbl") for row in cells_of(table)]
     everything = {cell for row in shown for cell in row}
     assert {f"{place}.5" for place in range(30)} <= everything
-    notes = [text_of(one, raised=True) for one in body.iter(f"{W}p") if style_of(one) == "TableNote"]
+    notes = [text_of(one, raised=True) for one in body.iter(f"{W}p") if style_of(one).startswith("TableNote")]
     assert notes == ["All of it.", "a Only the first.", *["All of it."] * (len(captions) - 1)]
 
 
-def test_pages_turn_for_a_table_that_fits_on_their_side_and_turn_back():
+def test_a_short_wide_table_stands_in_parts_on_an_upright_page():
     body = body_of(render_docx(make_document(wide_table(11))))
+    assert [one.find(f"{W}pgSz").get(f"{W}orient") for one in body.iter(f"{W}sectPr")] == [None]
+    captions = [text_of(one) for one in body.iter(f"{W}p") if style_of(one) == "Caption"]
+    assert captions[:2] == ["Table 1 (part 1 of 2). Wide", "Table 1 (part 2 of 2). Wide"]
+
+
+def test_pages_turn_for_a_table_that_fits_on_their_side_and_turn_back():
+    body = body_of(render_docx(make_document(wide_table(11, rows=20))))
     ways = [one.find(f"{W}pgSz").get(f"{W}orient") for one in body.iter(f"{W}sectPr")]
     assert ways == [None, "landscape", None]
     sections = [[]]
@@ -599,7 +609,7 @@ def test_pages_turn_for_a_table_that_fits_on_their_side_and_turn_back():
 
 
 def test_no_bookmark_stands_in_a_paragraph_that_ends_a_section():
-    document = make_document(wide_table(11))
+    document = make_document(wide_table(11, rows=20))
     who, how = document.sections
     figure = FigureBlock(Drawing("before"))
     body = body_of(

@@ -248,12 +248,18 @@ def test_references_and_contents_lead_to_bookmarks():
     assert reader.starts == reader.ends
     assert set(reader.starts) == {"Section_1", "Section_2", "Table_1", "Figure_1"}
     targets = [re.search(r'(?:REF |\\l ")(\w+)', one) for one in reader.fields]
-    assert {found[1] for found in targets if found} == {"Section_1", "Section_2", "Table_1"}
+    assert {found[1] for found in targets if found} == {"Section_1", "Section_2", "Table_1", "Figure_1"}
     texts = [text for _, text in reader.paragraphs]
     assert "All came. (Table 1)" in texts
     assert "See. (Section\u00a01, Table 1)" in texts
     assert texts[texts.index("Contents") + 1 :][:2] == ["1\tFlow", "2\tThe rest"]
-    assert [one for one in reader.fields if one.startswith("TOC")] == [r'TOC \o "1-1" \n \h \z']
+    assert texts[texts.index("Tables") + 1] == "Table 1. Means of the arms"
+    assert texts[texts.index("Figures") + 1] == "Figure 1. A caption"
+    assert [one for one in reader.fields if one.startswith("TOC")] == [
+        r'TOC \o "1-1" \n \h \z',
+        r'TOC \n \h \z \c "Table"',
+        r'TOC \n \h \z \c "Figure"',
+    ]
 
 
 def test_headings_have_words_own_styles_and_levels():
@@ -309,11 +315,11 @@ def test_the_first_page_answers():
         "30 patients",
         "Is it better?",
         "Yes, p\u00a0=\u00a0.03. No synergy.",
-        "CI, confidence interval.",
         "",
         "Figure 1. A caption.",
         "Harm\tNone.",
         "Not to be claimed\tSynergy.",
+        "CI, confidence interval.",
     ]
 
 
