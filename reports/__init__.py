@@ -4,20 +4,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reports.locate import locate_trial
+    from reports.rebuild.locate import locate_trial
+    from reports.rebuild.verify import verify_report
     from reports.report import Report, ReportFiles, build_report
     from reports.results import Results
     from reports.verdicts import verdict_lines
-    from reports.verify import verify_report
 
 _LATER = {
     "Report": "reports.report",
     "ReportFiles": "reports.report",
     "Results": "reports.results",
     "build_report": "reports.report",
-    "locate_trial": "reports.locate",
+    "locate_trial": "reports.rebuild.locate",
     "verdict_lines": "reports.verdicts",
-    "verify_report": "reports.verify",
+    "verify_report": "reports.rebuild.verify",
 }
 """Names that are imported when they are first asked for, so that what is not used costs no time."""
 

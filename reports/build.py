@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outcomes.errors import ReportError
-from reports.atomic import is_inside, staged
 from reports.manifest import FILE_NAME, Asked, HashedFile, file_sha256, write_manifest
+from reports.rebuild.atomic import is_inside, staged
 from reports.render import DRAWN, FORMATS, render
 
 if TYPE_CHECKING:

@@ -196,8 +196,8 @@ def check(trial: Path) -> None:
     """Validate a trial's protocol and data, and say what was found; nothing is written."""
     protocol = _protocol_path(trial)
     with failures(protocol):
-        from reports.check_plan import check_plan
-        from reports.check_summary import trial_summary
+        from reports.checking.plan import check_plan
+        from reports.checking.summary import trial_summary
         from reports.report import Report
 
         report = Report(protocol)
@@ -299,7 +299,7 @@ def verify(directory: Path, trial: Path | None, options: Path | None) -> None:
     from outcomes.errors import RebuildError
 
     with failures(trial), Stages() as stages:
-        from reports.verify import verify_report
+        from reports.rebuild.verify import verify_report
 
         try:
             found = verify_report(directory, trial, options=options, progress=stages)

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from reports.analyse import AnalysedTrial, Progress
     from reports.context import ReportContext
     from reports.figures import ReportFigure
+    from reports.rebuild.verify import Verification
     from reports.results import Results
-    from reports.verify import Verification
 
 __all__ = ["OPTIONS", "Report", "ReportFiles", "build_report"]
 
@@ -204,9 +204,9 @@ class Report:
         Returns
         -------
         Verification
-            `identical`, and what differs: see `reports.verify`.
+            `identical`, and what differs: see `reports.rebuild.verify`.
         """
-        from reports.verify import verify_against
+        from reports.rebuild.verify import verify_against
 
         return verify_against(
             Path(directory), lambda out, formats: self.write(out, formats, progress), self.trial.directory
@@ -216,7 +216,7 @@ class Report:
         say = progress or _silent
 
         def contents() -> Contents:
-            from reports.check_plan import check_plan
+            from reports.checking.plan import check_plan
 
             check_plan(self.trial)
             self._work.analyse(say)

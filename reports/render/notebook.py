@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcomes.errors import ReportError
-from reports.locate import VARIABLE
+from reports.rebuild.locate import VARIABLE
 from reports.render.notebook_categorical import called_by_categorical, categorical_cells, literal
 from reports.steps.over_visits import OVER_VISITS
 

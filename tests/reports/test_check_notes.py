@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from outcomes import read_trial
-from reports.check_notes import unlikely
-from reports.check_summary import trial_summary
+from reports.checking.notes import unlikely
+from reports.checking.summary import trial_summary
 
 
 def rewrite(path: Path, old: str, new: str, count: int = 1) -> None:

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from outcomes import read_trial
-from reports.check_plan import plan_problems
+from reports.checking.plan import plan_problems
 from reports.cli import main
 
 

@@ -14,8 +14,8 @@ from outcomes.errors import ModelError, RebuildError, ReportError
 from reports import Report, build_report, verify_report
 from reports.cli import main
 from reports.manifest import Manifest, file_sha256
+from reports.rebuild.verify import Verification, verify_against
 from reports.results import Results
-from reports.verify import Verification, verify_against
 
 
 def run(*arguments: str | Path) -> Result:
@@ -336,7 +336,7 @@ def test_what_a_killed_build_left_is_undone_first(report: Path, pristine: Path) 
 
 
 def test_a_directory_under_construction_is_not_verified(report: Path, pristine: Path) -> None:
-    from reports.atomic import staged
+    from reports.rebuild.atomic import staged
 
     with staged(report) as stage:
         journal = stage.files.parent / "journal.json"

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from outcomes.errors import RebuildError, ReportError, TandemError
-from reports.atomic import is_inside, recover
 from reports.manifest import FILE_NAME, HashedFile, Manifest, data_sha256, file_sha256
-from reports.verification import ChangedInput, ChangedOutput, Verification, Version, where_they_part
+from reports.rebuild.atomic import is_inside, recover
+from reports.rebuild.verification import ChangedInput, ChangedOutput, Verification, Version, where_they_part
 
 if TYPE_CHECKING:
     from reports.analyse import Progress

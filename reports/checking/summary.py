@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from reports.check_notes import unlikely
+from reports.checking.notes import unlikely
 from reports.format import counted, join_words
 from reports.steps.units import missing_by_arm_and_visit
 

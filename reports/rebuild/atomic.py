@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from outcomes.errors import ReportError
-from reports.durable import holding, sync, sync_tree, write_durably
+from reports.rebuild.durable import holding, sync, sync_tree, write_durably
 
 __all__ = ["WORK", "Staged", "is_inside", "recover", "staged"]
 
