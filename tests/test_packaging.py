@@ -107,7 +107,9 @@ def test_presets_tables_and_templates_are_in_the_wheel(names: set[str]) -> None:
     assert any(name.startswith("synthetic_data/presets/") and name.endswith(".toml") for name in data)
     assert any(name.startswith("outcomes/published/") and name.endswith(".csv") for name in data)
     assert "reports/templates/within-patient/trial.toml" in data
-    assert any(name.startswith("reports/render/templates/") and name.endswith(".j2") for name in data)
+    assert "reports/templates/ci/github.yml" in data
+    drawn = {Path(name).suffix for name in data if name.startswith("reports/render/templates/")}
+    assert drawn >= {".j2", ".css", ".js", ".typ"}
 
 
 def test_every_module_is_in_the_wheel_and_no_test_is(names: set[str]) -> None:
