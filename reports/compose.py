@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from reports import narrative, remarks
+from reports import adjustment_words, narrative, remarks
 from reports.bibliography import cited_keys, library, resolved
 from reports.context import ReportContext
 from reports.document import Document, Figure, Headline, Section
@@ -95,8 +95,8 @@ def _headline(parts: Parts) -> Headline:
             filter(
                 None,
                 [
-                    narrative.adjustment(context),
-                    narrative.fallback_clause(context),
+                    adjustment_words.adjustment(context),
+                    adjustment_words.fallback_clause(context),
                     remarks.spread_warning(context),
                     narrative.superiority_note(context),
                     context.spelled([protocol.title, *answer, harm, may_not_claim]),

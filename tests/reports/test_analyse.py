@@ -11,11 +11,12 @@ from scipy import stats
 
 from outcomes import Protocol, Trial, read_trial
 from outcomes.errors import ModelError
+from reports.adjustment_words import fallback_clause
 from reports.analyse import analyse_trial
 from reports.context import ReportContext
 from reports.drawing import flow_rows
 from reports.methods import methods_paragraphs, model_reason
-from reports.narrative import covariance_words, fallback_clause
+from reports.model_words import covariance_words
 from reports.steps.harms import exact_limits
 from reports.steps.observed import mean_and_interval
 from reports.steps.units import missing_by_arm_and_visit

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from outcomes import Protocol, read_trial
-from reports import methods, narrative, remarks
+from reports import adjustment_words, methods, narrative, remarks
 from reports.analyse import analyse_trial
 from reports.context import ReportContext, used_abbreviations
 from reports.format import round_half_up
 from reports.harm_words import harm_line
+from reports.model_words import covariate_name
 from reports.results import Result, Results
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -162,7 +163,7 @@ def test_an_unadjusted_comparison_that_disagrees_is_told(small):
         for row in small.results
     ]
     results = Results(rows, small.results.statements, small.results.trial, small.results.software)
-    assert narrative.adjustment(ReportContext(small.protocol, results)) == (
+    assert adjustment_words.adjustment(ReportContext(small.protocol, results)) == (
         "Means and differences are the model's, adjusted for body site; without adjustment the difference from PRP "
         "would be 3.2 (−1.6 to 8.0)."
     )
@@ -175,7 +176,7 @@ def test_a_number_reads_alike_in_the_answer_and_in_what_may_not_be_claimed():
     low_high = f"{found[2]} to {found[3]}"
     assert f"difference {found[1]} points" in narrative.may_not_claim(context)
     assert f"CI {low_high}" in narrative.may_not_claim(context)
-    assert narrative.adjustment(context).endswith(
+    assert adjustment_words.adjustment(context).endswith(
         "without adjustment for the unequal start the difference would be 3.2 (0.6 to 5.9)."
     )
 
@@ -184,7 +185,7 @@ def test_a_number_reads_alike_in_the_answer_and_in_what_may_not_be_claimed():
     ("name", "words"), [("fitzpatrick", "Fitzpatrick skin type"), ("body_site", "Body site")]
 )
 def test_covariates_are_named_for_people(name, words):
-    assert narrative.covariate_name(name) == words
+    assert covariate_name(name) == words
 
 
 @pytest.mark.parametrize(
@@ -277,14 +278,16 @@ def test_a_part_that_was_not_studied(small):
 
 
 def test_adjustment_is_named(small, parallel, abdelghani):
-    assert narrative.adjustment(small) == "Means and differences are the model's, adjusted for body site."
-    assert narrative.adjustment(parallel).endswith("adjusted for the value before treatment.")
-    assert narrative.adjustment(abdelghani) == ""
+    assert (
+        adjustment_words.adjustment(small) == "Means and differences are the model's, adjusted for body site."
+    )
+    assert adjustment_words.adjustment(parallel).endswith("adjusted for the value before treatment.")
+    assert adjustment_words.adjustment(abdelghani) == ""
 
 
 def test_names_of_people_keep_their_capital_in_a_sentence():
     context = context_of(EXAMPLES / "parallel_vasi" / "trial.toml")
-    assert narrative.adjustment(context).endswith("age, sex and Fitzpatrick skin type.")
+    assert adjustment_words.adjustment(context).endswith("age, sex and Fitzpatrick skin type.")
 
 
 def test_the_differences_of_a_sentence_have_the_same_decimals(small):
