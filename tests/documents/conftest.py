@@ -5,17 +5,21 @@ A program that is missing fails its tests with a sentence, since a check that sk
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import os
+import pickle
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-import reports.compose
 from reports.document import Document
-from reports.report import build_report
+from reports.report import Report
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,6 +43,12 @@ def program(name: str) -> str:
             pytrace=False,
         )
     return found
+
+
+@pytest.fixture(scope="session")
+def find_program() -> Callable[[str], str]:
+    """How the fixtures below find their program."""
+    return program
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +94,23 @@ def example(request: pytest.FixtureRequest) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of this run that its workers share: what one has made, the others need not make again."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    home.mkdir(exist_ok=True)
+    return home
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """Keep the other workers waiting while one makes what all want at a place."""
+    with place.with_name(f"{place.name}.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
 @dataclass(frozen=True)
 class Built:
     """A report in every format that draws its document, and the document."""
@@ -96,52 +123,40 @@ class Built:
         return self.directory / f"report.{format_name}"
 
 
-@pytest.fixture(scope="session", params=EXAMPLES)
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Each example's report in turn in HTML, PDF, DOCX and RTF, with the document that all of them draw."""
-    name: str = request.param
-    documents: list[Document] = []
-    compose = reports.compose.compose
-
-    def kept(*arguments: object, **options: object) -> Document:
-        documents.append(compose(*arguments, **options))  # type: ignore[arg-type]
-        return documents[-1]
-
-    target = tmp_path_factory.mktemp(name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reports.compose, "compose", kept)
-        build_report(ROOT / "examples" / name / "trial.toml", target, ("html", "pdf", "docx", "rtf"))
-    (document,) = documents
-    return Built(target, document)
+@pytest.fixture(scope="session")
+def built(example: Path, shared: Path) -> Built:
+    """Each example's report in turn, as `make report` built it, with the document that all of its formats draw."""
+    kept = shared / f"{example.name}.pickle"
+    with alone(kept):
+        if not kept.exists():
+            report = Report.default(ROOT / "examples" / example.name / "trial.toml")
+            if report.results.to_json() != (example / "results.json").read_text(encoding="utf-8"):
+                pytest.fail(f"{example} is older than the code; run `make report` first", pytrace=False)
+            kept.write_bytes(pickle.dumps(report.document))
+        return Built(example, pickle.loads(kept.read_bytes()))
 
 
 @pytest.fixture(scope="session")
-def converted(soffice: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, str], Path]:
+def converted(
+    soffice: str, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Path, str], Path]:
     """What LibreOffice makes of a file: a function of the file and the ending wanted ("pdf", "html")."""
-    home = tmp_path_factory.mktemp("libreoffice")
-    done: dict[tuple[Path, str], Path] = {}
+    profile = f"-env:UserInstallation={(tmp_path_factory.mktemp('libreoffice') / 'profile').as_uri()}"
 
     def convert(path: Path, ending: str) -> Path:
-        if (path, ending) not in done:
-            target = home / f"{len(done)}"
-            profile = f"-env:UserInstallation={(home / 'profile').as_uri()}"
-            command = [
-                soffice,
-                profile,
-                "--headless",
-                "--convert-to",
-                ending,
-                "--outdir",
-                str(target),
-                str(path),
-            ]
-            said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-            made = target / f"{path.stem}.{ending}"
+        said = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        target = shared / f"{said}-{path.suffix[1:]}-{ending}"
+        made = target / f"{path.stem}.{ending}"
+        with alone(target):
             if not made.is_file():
-                pytest.fail(
-                    f"LibreOffice did not convert {path.name}: {said.stdout}{said.stderr}", pytrace=False
-                )
-            done[path, ending] = made
-        return done[path, ending]
+                _convert([soffice, profile, "--headless"], path, made)
+        return made
 
     return convert
+
+
+def _convert(soffice: list[str], path: Path, made: Path) -> None:
+    command = [*soffice, "--convert-to", made.suffix[1:], "--outdir", str(made.parent), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if not made.is_file():
+        pytest.fail(f"LibreOffice did not convert {path.name}: {done.stdout}{done.stderr}", pytrace=False)

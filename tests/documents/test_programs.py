@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 
 import pytest
 
 
 def test_a_missing_program_fails_with_how_to_install_it(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    find_program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     for name, package in (
@@ -17,4 +18,4 @@ def test_a_missing_program_fails_with_how_to_install_it(
         ("pdfinfo", "poppler"),
     ):
         with pytest.raises(pytest.fail.Exception, match=f"{name} is needed.*apt-get install {package}"):
-            request.getfixturevalue(name)
+            find_program(name)
