@@ -22,6 +22,7 @@ from reports.document import (
 from reports.glyphs import covered
 from reports.render.grid import read_grid
 from reports.render.pdf import render_pdf
+from reports.render.pdf_content import content_of
 from reports.render.pdf_text import Writer
 from reports.tables.value import Cell, Column, Row, Table, blank_row
 
@@ -417,3 +418,21 @@ def test_a_long_word_in_a_listing_wraps_within_its_column():
     pages = opened(render_pdf(make_document(table.with_rows((long,))))).pages
     found = [words_of(page.extract_text()) for page in pages]
     assert sum(page.count("xxxxxxxx") for page in found) >= 20
+
+
+@pytest.mark.parametrize(
+    ("caption", "title"),
+    [
+        ("Grade by arm and visit, from G0 (lightest) to G5; counts in the bars.", "Grade by arm and visit"),
+        ("Area: each bar is one lesion, the best first. Dashed: 50 %.", "Area: each bar is one lesion"),
+        (
+            f"Area, of the same patients: {'each band joins two grades ' * 4}. More.",
+            "Area, of the same patients",
+        ),
+    ],
+)
+def test_the_list_of_figures_says_what_each_shows_and_leaves_out_how(caption, title):
+    document = make_document()
+    headline = replace(document.headline, figure=Drawing("verdict", caption))
+    content = content_of(replace(document, headline=headline))
+    assert content["named"]["figure:verdict"][1] == title
