@@ -67,7 +67,7 @@ def add_observed(rows: pd.DataFrame, facts: EndpointFacts, out: ResultsBuilder) 
         elif facts.scale == "ordinal":
             _add_grades(known, facts.grades or (), address, out)
         else:
-            out.add_all(share_and_interval(int((known["value"] == 1).sum()), len(known)), **address)
+            out.add_all(share_and_interval(known), **address)
 
 
 def mean_and_interval(known: pd.DataFrame, level: float = LEVEL) -> dict[str, float | None]:
@@ -93,13 +93,43 @@ def mean_and_interval(known: pd.DataFrame, level: float = LEVEL) -> dict[str, fl
     return summary
 
 
-def share_and_interval(events: int, n: int, level: float = LEVEL) -> dict[str, float | int | None]:
-    """Return number, proportion and Wilson's interval."""
+def share_and_interval(known: pd.DataFrame, level: float = LEVEL) -> dict[str, float | int | None]:
+    """Return number and proportion of responders, and Wilson's interval at the effective number of values.
+
+    Values of a patient (lesions of one arm) are not independent. Their effective number is that of independent values
+    with the variance that the proportion has as a ratio over patients, and never above their number; where all values
+    are alike, which says nothing of that variance, it is the number of patients.
+    """
+    n, events = len(known), int((known["value"] == 1).sum())
     summary: dict[str, float | int | None] = {"responders": events, "proportion": None}
     if n:
-        limits = stats.binomtest(events, n).proportion_ci(level, method="wilson")
-        summary |= {"proportion": events / n, "conf_low": float(limits.low), "conf_high": float(limits.high)}
+        share = events / n
+        size = _effective_number(known, share)
+        z2 = float(stats.norm.ppf((1 + level) / 2)) ** 2
+        centre = (share + z2 / (2 * size)) / (1 + z2 / size)
+        reach = np.sqrt(z2 * (share * (1 - share) / size + z2 / (4 * size**2))) / (1 + z2 / size)
+        low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+        summary |= {
+            "proportion": share,
+            "conf_low": low if events else 0.0,
+            "conf_high": high if events < n else 1.0,
+        }
     return summary
+
+
+def _effective_number(known: pd.DataFrame, share: float) -> float:
+    """Return how many independent values would know as much of a proportion."""
+    by_patient = (
+        (known["value"] == 1).astype(float).groupby(known["patient"], sort=False).agg(["sum", "size"])
+    )
+    n, patients = len(known), len(by_patient)
+    if patients == n:
+        return float(n)
+    if share in (0.0, 1.0) or patients < 2:
+        return float(patients)
+    apart = by_patient["sum"] - share * by_patient["size"]
+    variance = patients / (patients - 1) * float((apart**2).sum()) / n**2
+    return min(float(n), share * (1 - share) / variance) if variance > 0 else float(n)
 
 
 def _add_grades(

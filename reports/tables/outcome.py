@@ -69,9 +69,10 @@ def _number_table(context: ReportContext, analysis: Analysis, shares: bool) -> T
         *(() if shares else (Column("Median"),)),
     )
     method = (
-        "Wilson's interval of the proportion."
+        "Wilson's interval of the proportion; where a patient has several values, at their effective number."
         if shares
-        else "Observed values; t interval of the mean, by patients' means where a patient has several values."
+        else "Observed values; t interval of the mean, or of the mean of patients' means where a patient has several "
+        "values."
     )
     return context.finished(
         Table(

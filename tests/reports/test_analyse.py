@@ -18,7 +18,7 @@ from reports.drawing import flow_rows
 from reports.methods import methods_paragraphs, model_reason
 from reports.model_words import covariance_words
 from reports.steps.harms import exact_limits
-from reports.steps.observed import mean_and_interval
+from reports.steps.observed import mean_and_interval, share_and_interval
 from reports.steps.units import missing_by_arm_and_visit
 from reports.tables.flow import missing_table
 from reports.verdicts import component_speller, lines_of, verdict_lines
@@ -445,3 +445,29 @@ def test_components_are_written_as_what_they_are():
     )
     labelled = protocol(arms={"laser": ["laser"], "prp": ["prp"], "laser + prp": ["laser", "prp"]})
     assert component_speller(labelled)("better than laser") == "better than laser"
+
+
+def test_a_share_of_several_lesions_a_patient_has_the_interval_of_their_effective_number():
+    """By hand: 3 patients with 2 lesions each, 4 of 6 respond, alike within each patient: 2 independent values."""
+    rows = pd.DataFrame({"patient": ["A", "A", "B", "B", "C", "C"], "value": [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]})
+    found = share_and_interval(rows)
+    assert (found["responders"], found["proportion"]) == (4, pytest.approx(2 / 3))
+    z2 = 1.959963984540054**2  # sum of (y - 2p)^2 = 8/3, times 3/2, over 36: 1/9 = p (1 - p) / 2
+    centre, scale = 2 / 3 + z2 / 4, 1 + z2 / 2
+    reach = (z2 * (1 / 9 + z2 / 16)) ** 0.5
+    assert found["conf_low"] == pytest.approx((centre - reach) / scale)
+    assert found["conf_high"] == pytest.approx((centre + reach) / scale)
+
+
+def test_a_share_of_independent_values_has_wilsons_interval_and_none_counts_patients():
+    from scipy import stats
+
+    single = pd.DataFrame({"patient": list("ABCDE"), "value": [1.0, 0.0, 0.0, 1.0, 0.0]})
+    wilson = stats.binomtest(2, 5).proportion_ci(method="wilson")
+    found = share_and_interval(single)
+    assert (found["conf_low"], found["conf_high"]) == (pytest.approx(wilson.low), pytest.approx(wilson.high))
+    nobody = pd.DataFrame({"patient": ["A", "A", "B", "B"], "value": [0.0] * 4})
+    of_two = stats.binomtest(0, 2).proportion_ci(method="wilson")
+    assert share_and_interval(nobody)["conf_low"] == 0
+    assert share_and_interval(nobody)["conf_high"] == pytest.approx(of_two.high)
+    assert share_and_interval(nobody.iloc[:0])["proportion"] is None
