@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import click
 
+from reports.characters import printable
 from reports.console import (
     DRIFT,
     STOPPED,
@@ -36,7 +37,7 @@ _TRIAL = click.argument("trial", metavar="TRIAL.TOML", type=click.Path(path_type
 def _say(text: str = "") -> None:
     """Print a line; where the reader left, as `head` does, go on without one: the work is done all the same."""
     try:
-        click.echo(text)
+        click.echo(printable(text))  # data are strangers' text: none of it may steer the terminal
     except BrokenPipeError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())  # what is still in the buffer goes there too, at the exit

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reports.characters import printable
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -82,7 +84,7 @@ def failures(trial: Path | None = None) -> Iterator[None]:
 
 def fail(message: str) -> None:
     """Print a failure and leave with code 1."""
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)
     raise click.exceptions.Exit(FAILED)
 
 

@@ -184,6 +184,16 @@ def test_check_tells_what_was_found(sound_trials: dict[str, Path]) -> None:
     assert bytes_of(home) == before
 
 
+def test_names_in_the_data_do_not_steer_the_terminal(parallel_trial: Path) -> None:
+    protocol = parallel_trial / "trial.toml"
+    text = protocol.read_text(encoding="utf-8")
+    assert 'title = "' in text
+    protocol.write_text(text.replace('title = "', 'title = "\\u001b[2J\\u202e', 1), encoding="utf-8")
+    shown = run("check", protocol).stdout
+    assert "[U+001B][2J[U+202E]" in shown
+    assert "\x1b" not in shown
+
+
 def test_check_counts_what_is_missing_whether_the_row_is_there_or_not(parallel_trial: Path) -> None:
     path = parallel_trial / "assessments.csv"
     lines = path.read_text(encoding="utf-8").splitlines()
