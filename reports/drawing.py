@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from outcomes.endpoint import EndpointFacts
 from reports import figures
 from reports.analyse import AnalysedEndpoint, AnalysedTrial
 from reports.context import ReportContext
@@ -13,6 +14,7 @@ from reports.figures import ReportFigure
 from reports.format import NO_BREAK_SPACE, counted, join_words, sentence_case
 from reports.results import Number
 from reports.steps.categorical import PAIRS
+from reports.steps.continuous import ContinuousModel
 from reports.steps.diagnostics import standardised_residuals
 from reports.steps.flow import ALLOCATED, ANALYSED, ENROLLED, FOLLOWED, TREATED, WITH_VALUE
 from reports.steps.subgroups import SUBGROUPS
@@ -36,25 +38,12 @@ def draw_figures(context: ReportContext, analysed: AnalysedTrial) -> dict[str, R
 
 def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[str, ReportFigure]]:
     primary = analysed.primary
-    arms, formatter = context.protocol.arms, context.formatter
     rows = verdict_rows(context, primary)
     if len(rows):
         yield "verdict", _verdict(context, primary, rows)
     yield "flow", figures.flow_figure(flow_rows(context))
-    facts = primary.facts
-    if facts.scale == "continuous":
-        yield (
-            "profile",
-            figures.profile_figure(
-                profile_rows(context, primary),
-                trajectories(primary),
-                arms,
-                facts.label,
-                facts.unit,
-                facts.higher_is_better,
-                formatter=formatter,
-            ),
-        )
+    if primary.facts.scale == "continuous":
+        yield "profile", _profile(context, primary)
         if context.protocol.is_within_patient:
             yield "paired", _paired(context, primary)
     yield from _responses(context, analysed)
@@ -64,49 +53,63 @@ def _drawn(context: ReportContext, analysed: AnalysedTrial) -> Iterator[tuple[st
     subgroups = subgroup_rows(context)
     if len(subgroups):
         yield "subgroups", _subgroups(context, subgroups)
-    for one in analysed.endpoints:
-        if one.facts.scale == "ordinal" and one.facts.grades:
-            yield (
-                "grades",
-                figures.grade_figure(
-                    grade_rows(context, one), arms, label=one.facts.label, formatter=formatter
-                ),
-            )
-            pairs = grade_pairs(context, one)
-            if len(pairs):
-                yield (
-                    "grade-flow",
-                    figures.grade_flow_figure(
-                        pairs,
-                        arms,
-                        one.facts.label,
-                        grades=one.facts.grades,
-                        visit=one.analysis.visit,
-                        higher_is_better=one.facts.higher_is_better,
-                    ),
-                )
-            break
+    graded = (one for one in analysed.endpoints if one.facts.scale == "ordinal" and one.facts.grades)
+    first = next(graded, None)
+    if first is not None:
+        yield from _grades(context, first)
     if primary.model is not None:
-        residuals = standardised_residuals(primary.model)
-        yield (
-            "residuals",
-            figures.residual_figure(
-                residuals["fitted"], residuals["residual"], facts.label, formatter=formatter
-            ),
-        )
+        yield "residuals", _residuals(context, primary.facts, primary.model)
     naive = naive_rows(context)
     if len(naive):
-        unit = context.results.text(primary.analysis.name, "scale_unit")
-        yield (
-            "naive",
-            figures.naive_figure(
-                naive,
-                unit=unit,
-                outcome=f"{facts.label} at {primary.analysis.visit}",
-                level=context.level(),
-                formatter=formatter,
-            ),
+        yield "naive", _naive(context, primary, naive)
+
+
+def _profile(context: ReportContext, primary: AnalysedEndpoint) -> ReportFigure:
+    facts = primary.facts
+    return figures.profile_figure(
+        profile_rows(context, primary),
+        trajectories(primary),
+        context.protocol.arms,
+        facts.label,
+        facts.unit,
+        facts.higher_is_better,
+        formatter=context.formatter,
+    )
+
+
+def _grades(context: ReportContext, graded: AnalysedEndpoint) -> Iterator[tuple[str, ReportFigure]]:
+    """Yield the grades of each arm and, within patients, their flow between arms."""
+    arms, facts = context.protocol.arms, graded.facts
+    rows = grade_rows(context, graded)
+    yield "grades", figures.grade_figure(rows, arms, label=facts.label, formatter=context.formatter)
+    pairs = grade_pairs(context, graded)
+    if len(pairs):
+        flow = figures.grade_flow_figure(
+            pairs,
+            arms,
+            facts.label,
+            grades=facts.grades or (),
+            visit=graded.analysis.visit,
+            higher_is_better=facts.higher_is_better,
         )
+        yield "grade-flow", flow
+
+
+def _residuals(context: ReportContext, facts: EndpointFacts, model: ContinuousModel) -> ReportFigure:
+    residuals = standardised_residuals(model)
+    return figures.residual_figure(
+        residuals["fitted"], residuals["residual"], facts.label, formatter=context.formatter
+    )
+
+
+def _naive(context: ReportContext, primary: AnalysedEndpoint, rows: pd.DataFrame) -> ReportFigure:
+    return figures.naive_figure(
+        rows,
+        unit=context.results.text(primary.analysis.name, "scale_unit"),
+        outcome=f"{primary.facts.label} at {primary.analysis.visit}",
+        level=context.level(),
+        formatter=context.formatter,
+    )
 
 
 def _verdict(context: ReportContext, primary: AnalysedEndpoint, rows: pd.DataFrame) -> ReportFigure:
